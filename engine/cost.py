@@ -20,7 +20,7 @@ class CostConfig:
     lengths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     n_heads: int = 4
     head_dim: int = 32
-    repeats: int = 5
+    repeats: int = 7
     device: str = "cpu"
     seed: int = 0
 
@@ -38,7 +38,7 @@ class CostPoint:
 
     seq_len: int
     variant: Literal["naive", "fused"]
-    seconds: float  # the median of the repeats
+    seconds: float  # the fastest of the repeats: everything else on the machine only adds
     bytes_peak: int  # the most memory held at one time beyond the inputs; 0 where the device does not tell
 
 
@@ -59,7 +59,7 @@ def measure_cost(config: CostConfig | None = None) -> Iterator[CostPoint]:
             run = partial(attend, query, key, value)
             with torch.no_grad():
                 bytes_peak = peak_bytes(run, config.device)
-                seconds = statistics.median(_seconds(run, config.device) for _ in range(config.repeats))
+                seconds = min(_seconds(run, config.device) for _ in range(config.repeats))
             yield CostPoint(seq_len, name, seconds, bytes_peak)
 
 

@@ -15,10 +15,11 @@ from engine.devices import device
 
 if TYPE_CHECKING:  # for the annotations only; both are imported by load()
     from tokenizers import Tokenizer
+    from transformers import BertModel
 
     from engine.transformer import Encoder
 
-__all__ = ["LoadedModel", "ModelInfo", "device", "is_available", "load", "models"]
+__all__ = ["LoadedModel", "ModelInfo", "device", "is_available", "load", "load_reference", "models"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,24 @@ def load(name: str, *, device: str | None = None) -> LoadedModel:
     model = load_encoder(folder, device=device).requires_grad_(False)
     tokenizer = _load_tokenizer(folder / "tokenizer.json")
     return LoadedModel(info, model, tokenizer, str(device), time.perf_counter() - start)
+
+
+def load_reference(name: str) -> "BertModel":
+    """The same weights in transformers' own BertModel, on the CPU: a second opinion, never what is shown.
+
+    Its attention is the plain ("eager") one, because only that hands out the weights.
+    Raises ValueError as load() does.
+    """
+    info = _info(name)
+    folder = _package_folder(info)
+    _check_fingerprint(folder / "model.safetensors", info)
+
+    from transformers import BertModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    model = BertModel.from_pretrained(folder, attn_implementation="eager", use_safetensors=True, local_files_only=True)
+    return model.eval().requires_grad_(False)
 
 
 def _info(name: str) -> ModelInfo:

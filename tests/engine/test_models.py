@@ -225,3 +225,14 @@ def test_the_engine_draws_nothing_and_prints_nothing():
             tops = {name.split(".")[0] for name in names}
             assert not tops & {"streamlit", "altair", "components", "pages", "pickle", "multiprocessing"}, file
             assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"), file
+
+
+def test_the_reference_is_transformers_with_the_same_weights_and_agrees(minilm):
+    theirs = models.load_reference("minilm")
+    ids = torch.tensor([encode_text(minilm, TIRED).ids])
+    with torch.inference_mode():
+        reference, ours = theirs(ids, output_attentions=True), minilm.model.trace(ids)
+    assert type(theirs).__module__.startswith("transformers.")
+    for attention, layer in zip(reference.attentions, ours.layers, strict=True):
+        # Two orders of summation over 512 numbers in float32.
+        torch.testing.assert_close(layer.weights, attention, atol=1e-5, rtol=0)

@@ -1,0 +1,75 @@
+"""The one cache over the models: each is loaded once per server, read-only, and shared by all sessions."""
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from engine.models import LoadedModel
+    from engine.texts import EncodedText
+    from engine.transformer import EncoderTrace
+    from transformers import BertModel
+
+# At most one forward at a time on the shared device: more only slow each other down.
+DEVICE_IN_USE = threading.Semaphore(1)
+
+
+@st.cache_resource(show_spinner=False)
+def minilm() -> "LoadedModel":
+    """The bundled encoder, run by our own modules."""
+    from engine import models
+
+    return models.load("minilm")
+
+
+@st.cache_resource(show_spinner=False)
+def minilm_reference() -> "BertModel":
+    """The same weights in transformers' BertModel: the second opinion of the audit lines, never what is shown."""
+    from engine import models
+
+    return models.load_reference("minilm")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One text as the bundled encoder reads it: its tokens, and every intermediate value of one run."""
+
+    text: "EncodedText"
+    trace: "EncoderTrace"
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def short_reading(text: str, max_tokens: int) -> Reading:
+    """`text` cut at `max_tokens` (a legible number) and read by the bundled encoder. ValueError for a text without tokens."""
+    import torch
+
+    from engine.texts import encode_text
+
+    loaded = minilm()
+    encoded = encode_text(loaded, text, max_tokens=max_tokens)
+    with DEVICE_IN_USE, torch.inference_mode():
+        return Reading(encoded, loaded.model.trace([encoded.ids]))
+
+
+def cut_sentence(encoded: "EncodedText") -> str | None:
+    """What was left out of a text that was cut, or None."""
+    if not encoded.cut:
+        return None
+    left_out = "the rest" if encoded.n_dropped is None else f"{encoded.n_dropped:,} tokens"
+    return (
+        f"The text is cut after {len(encoded):,} tokens ([CLS] and [SEP] included), at character "
+        f"{encoded.n_characters_read:,} of {encoded.n_characters:,}; {left_out} not shown."
+    )
+
+
+def load_and_audit_first_forward() -> None:
+    """Loads both and runs each once, so that no learner waits for a first call."""
+    import torch
+
+    ids = torch.tensor([[101, 102]])
+    with DEVICE_IN_USE, torch.inference_mode():
+        loaded = minilm()
+        loaded.model.trace(ids.to(loaded.device))
+        minilm_reference()(ids, output_attentions=True)

@@ -1,0 +1,67 @@
+"""The parts of a section in their order: question, controls beside figure, how to read it, what to notice, try this,
+and folded below: the code that ran, the numbers as a table, the sources."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components import state, text
+
+
+def layout(question: str, controls_share: float = 1.0, figure_share: float = 2.4) -> tuple[DeltaGenerator, Any]:
+    """The section's one question, and two columns under it: (controls, figure)."""
+    st.header(question, anchor=False)
+    return tuple(st.columns([controls_share, figure_share], gap="large"))
+
+
+def reading(sentence: str) -> None:
+    """One sentence under the figure that says how to read it. Plain words, no learner's text unless escaped."""
+    text.prose(sentence, "labs-reading")
+
+
+def notice(sentence: str) -> None:
+    """What to notice, made from the numbers on screen. HTML: learner's text inside must be escaped."""
+    text.prose(f"<b>What to notice</b> {sentence}", "labs-notice")
+
+
+def try_this(changes: Iterable[tuple[str, dict[state.Param, Any]]], key: str) -> None:
+    """Two or three changes worth making: each button sets the controls it names."""
+
+    def apply(values: dict[state.Param, Any]) -> None:
+        for param, value in values.items():
+            state.set_value(param, value)
+
+    with st.container(horizontal=True, vertical_alignment="center", key=f"try-{key}"):
+        st.html('<span class="labs-label">Try this</span>', width="content")
+        for index, (label, values) in enumerate(changes):
+            st.button(label, key=f"try.{key}.{index}", on_click=apply, args=(values,), width="content")
+
+
+def code(*shown: Callable | type, title: str = "The code that ran") -> None:
+    """Folded: the source of the functions that computed the figure."""
+    with st.expander(title):
+        for item in shown:
+            st.code(_source(item), language="python")
+
+
+def table(make: Callable[[], Any], key: str, title: str = "The numbers as a table") -> None:
+    """Folded: the figure's numbers as a table. `make` returns a data frame and is called only when it is opened."""
+    folded = st.expander(title, key=f"table.{key}", on_change="rerun")
+    if folded.open:
+        with folded:
+            st.dataframe(make(), hide_index=True)
+
+
+def sources(*lines: str) -> None:
+    """Folded: where the facts come from. Markdown written by the project."""
+    with st.expander("Sources"):
+        st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+@lru_cache(maxsize=256)
+def _source(item: Callable | type) -> str:
+    return inspect.getsource(item)
