@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
+    from transformers import BertModel
+
     from engine.models import LoadedModel
     from engine.texts import EncodedText
     from engine.transformer import EncoderTrace
-    from transformers import BertModel
 
 # At most one forward at a time on the shared device: more only slow each other down.
 DEVICE_IN_USE = threading.Semaphore(1)
@@ -19,8 +20,12 @@ DEVICE_IN_USE = threading.Semaphore(1)
 @st.cache_resource(show_spinner=False)
 def minilm() -> "LoadedModel":
     """The bundled encoder, run by our own modules."""
+    import torch
+
     from engine import models
 
+    # One thread a forward: several visitors share the cores, and small models wait longer for helpers than they gain.
+    torch.set_num_threads(1)
     return models.load("minilm")
 
 
@@ -42,7 +47,10 @@ class Reading:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def short_reading(text: str, max_tokens: int) -> Reading:
-    """`text` cut at `max_tokens` (a legible number) and read by the bundled encoder. ValueError for a text without tokens."""
+    """`text` cut at `max_tokens` (a legible number) and read by the bundled encoder.
+
+    Raises ValueError for a text without tokens.
+    """
     import torch
 
     from engine.texts import encode_text

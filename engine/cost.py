@@ -12,6 +12,8 @@ import torch
 
 from engine.attention import fused_attention, scaled_dot_product_attention
 
+PATIENCE = 0.03  # seconds spent at least on each point, so that one interruption does not decide it
+
 
 @dataclass(frozen=True)
 class CostConfig:
@@ -20,7 +22,7 @@ class CostConfig:
     lengths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     n_heads: int = 4
     head_dim: int = 32
-    repeats: int = 7
+    repeats: int = 7  # at least so many; short runs are repeated for PATIENCE seconds
     device: str = "cpu"
     seed: int = 0
 
@@ -59,7 +61,7 @@ def measure_cost(config: CostConfig | None = None) -> Iterator[CostPoint]:
             run = partial(attend, query, key, value)
             with torch.no_grad():
                 bytes_peak = peak_bytes(run, config.device)
-                seconds = min(_seconds(run, config.device) for _ in range(config.repeats))
+                seconds = _fastest(run, config)
             yield CostPoint(seq_len, name, seconds, bytes_peak)
 
 
@@ -106,6 +108,14 @@ def fit_exponent(lengths: Sequence[float], values: Sequence[float]) -> float:
         raise ValueError(f"lengths must hold at least two different numbers in the longer half, got {list(lengths)}")
     xs, ys = [math.log(length) for length, _ in points], [math.log(value) for _, value in points]
     return statistics.linear_regression(xs, ys).slope
+
+
+def _fastest(run: Callable[[], object], config: CostConfig) -> float:
+    """The shortest of the repeats: whatever else the machine does can only make a run longer."""
+    times: list[float] = []
+    while len(times) < config.repeats or sum(times) < PATIENCE:
+        times.append(_seconds(run, config.device))
+    return min(times)
 
 
 def _seconds(run: Callable[[], object], device: str) -> float:

@@ -38,27 +38,34 @@ def log_log(
     """
     spec = copy.deepcopy(_log_log_spec(x, y, series, tuple(names), tuple(roles), x_title, y_title, y_format))
     scale = theme.PRESENTER_SCALE if state.presenting() else 1.0
-    spec["height"] = height
-    spec["config"] = {
-        part: {"labelFontSize": 13 * scale, "titleFontSize": 14 * scale} for part in ("axis", "legend")
-    }
+    spec["height"] = height * scale
+    spec["config"] = {part: {"labelFontSize": 13 * scale, "titleFontSize": 14 * scale} for part in ("axis", "legend")}
     spec["usermeta"] = CANVAS
     st.vega_lite_chart(data, spec, key=key, alt=alt, width="stretch")
 
 
 @lru_cache(maxsize=32)
 def _log_log_spec(
-    x: str, y: str, series: str, names: tuple[str, ...], roles: tuple[str, ...], x_title: str, y_title: str, y_format: str
+    x: str,
+    y: str,
+    series: str,
+    names: tuple[str, ...],
+    roles: tuple[str, ...],
+    x_title: str,
+    y_title: str,
+    y_format: str,
 ) -> dict[str, Any]:
     import altair as alt
 
-    colours = [theme.ROLES[role].light for role in roles]
+    colours = alt.Scale(domain=list(names), range=[theme.ROLES[role].light for role in roles])
     base = alt.Chart().encode(
         x=alt.X(f"{x}:Q", scale=alt.Scale(type="log", base=2, nice=False), title=x_title).axis(
             format=",d", values=[2**power for power in range(4, 14)], grid=False
         ),
         y=alt.Y(f"{y}:Q", scale=alt.Scale(type="log", nice=True), title=y_title).axis(format=y_format, tickCount=5),
-        color=alt.Color(f"{series}:N", sort=None, title=None).scale(domain=list(names), range=colours).legend(orient="top"),
+        color=alt.Color(f"{series}:N", sort=None, title=None)
+        .scale(domain=list(names), range=colours)
+        .legend(orient="top"),
         shape=alt.Shape(f"{series}:N", sort=None, title=None).scale(domain=list(names)),
     )
     chart = base.mark_line(strokeWidth=2.5) + base.mark_point(size=70, filled=True, opacity=1)

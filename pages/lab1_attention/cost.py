@@ -59,8 +59,8 @@ def draw() -> None:
         _audit(config)
         audit.measured(
             f"Measured on this server: {config.device}, torch {torch.__version__}, {torch.get_num_threads()} threads; "
-            f"each time is the fastest of {config.repeats} runs, memory the highest sum of what was allocated and not yet "
-            "given back; the exponents are fitted to the longer half of the lengths."
+            f"each time is the fastest of {config.repeats} or more runs, memory the highest sum of what was "
+            "allocated and not yet given back; the exponents are fitted to the longer half of the lengths."
         )
         section.code(measure_cost, fit_exponent, fused_attention)
         section.table(lambda: table, key="cost")
@@ -139,10 +139,23 @@ def _notice(table: pd.DataFrame, exponents: dict[tuple[str, str], float]) -> str
 
     return (
         f"At {int(table.seq_len.max()):,} tokens naive attention took {naive.seconds * 1000:.2f} ms and "
-        f"{naive.bytes_peak / 2**20:.1f} MiB, fused {fused.seconds * 1000:.2f} ms and {fused.bytes_peak / 2**20:.1f} MiB. "
-        f"Fitted exponents: time {exponent('naive', 'seconds')} naive, {exponent('fused', 'seconds')} fused; memory "
-        f"{exponent('naive', 'bytes_peak')} naive, {exponent('fused', 'bytes_peak')} fused. Both still compare every "
-        "pair of tokens, so time grows about with the square; only the memory for the table can be saved."
+        f"{naive.bytes_peak / 2**20:.1f} MiB, fused {fused.seconds * 1000:.2f} ms and "
+        f"{fused.bytes_peak / 2**20:.1f} MiB. Fitted exponents: time {exponent('naive', 'seconds')} naive, "
+        f"{exponent('fused', 'seconds')} fused; memory "
+        f"{exponent('naive', 'bytes_peak')} naive, {exponent('fused', 'bytes_peak')} fused. {_growth(exponents)}"
+    )
+
+
+def _growth(exponents: dict[tuple[str, str], float]) -> str:
+    time = min(exponents.get((name, "seconds"), 0.0) for name in NAMES)
+    if time < 1.5:
+        return (
+            "Both compare every pair of tokens; that the time does not grow with the square here means that fixed "
+            "costs still outweigh it. Choose a longer text."
+        )
+    return (
+        "Both still compare every pair of tokens, so time grows about with the square; only the memory for the table "
+        "can be saved."
     )
 
 

@@ -1,0 +1,224 @@
+"""The pages in a real browser, beside a bare one-slider Streamlit app in the same run.
+
+What is timed is what a learner waits for: from the key press to the frame after the figure's last repaint.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.serving import Server, serve
+
+ROUNDS = 20
+VISITORS = 10
+SECTIONS = ("by-hand", "shapes", "many-heads", "masks", "cross-attention")  # sections 2 to 6
+SENTENCE = "The old man who fed the pigeons said that they knew his {number} names"  # about 16 tokens
+LONG_TEXT = "the quick brown fox jumps over the lazy dog and runs away " * 50  # more than 512 tokens
+
+# Resolves with the milliseconds from the next key press or click to the frame after the last change it caused.
+WATCH = """(quiet) => {
+  const hosts = []
+  const collect = (root) => root.querySelectorAll("*").forEach((node) => {
+    if (node.shadowRoot) collect(node.shadowRoot)
+    if (node.classList?.contains("drawing") && !node.querySelector(".plain-button")) hosts.push(node)
+  })
+  collect(document)
+  const bare = document.querySelector("#shown")
+  window.__answer = new Promise((resolve) => {
+    let begun = null
+    let last = null
+    let timer = null
+    const seen = () => {
+      if (begun === null) return
+      requestAnimationFrame((now) => {
+        last = performance.now() - begun
+        clearTimeout(timer)
+        timer = setTimeout(() => resolve(last), quiet)
+      })
+    }
+    const start = () => { begun ??= performance.now() }
+    addEventListener("keydown", start, { capture: true, once: true })
+    addEventListener("pointerdown", start, { capture: true, once: true })
+    const observer = new MutationObserver(seen)
+    hosts.forEach((host) => observer.observe(host, { attributes: true, attributeFilter: ["data-paints"] }))
+    if (bare) observer.observe(document.querySelector(".stMain"), { childList: true, characterData: true, subtree: true })
+    setTimeout(() => resolve(null), 20000)
+  })
+}"""
+
+
+def main() -> None:
+    """Prints the tables of the README's performance section."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu"],
+        )
+        repaints(browser)
+        real_model(browser)
+        cold_start(browser)
+        visitors(browser)
+        browser.close()
+
+
+def repaints(browser) -> None:
+    """Control to repainted figure, sections 2 to 6, against the bare app."""
+    print("\n| control to repainted figure, median of 20 | milliseconds | bare app | ratio |\n|---|---|---|---|")
+    with serve() as app, serve("tests/benchmarks/bare_app.py") as bare, tab(browser) as page, tab(browser) as bare_page:
+        wait_until_warm(app)
+        bare_page.goto(bare.url)
+        bare_page.wait_for_selector("#shown")
+        for section in SECTIONS:
+            open_section(page, app, section)
+            ours, theirs = [], []
+            for round_ in range(ROUNDS + 2):
+                for timings, one in ((ours, page), (theirs, bare_page)):
+                    timings.append(timed(one, partial(step, one, round_)))
+            row(f"section {section}", ours[2:], theirs[2:])
+
+
+def real_model(browser) -> None:
+    """The real model: another head, another pair under the pointer, a new sentence, 512 tokens."""
+    print("\n| the real model, median of 20 | milliseconds |\n|---|---|")
+    with serve() as app, tab(browser) as page:
+        wait_until_warm(app)
+        open_section(page, app, "real-model")
+        for name, act in (("hover over a token", "pointermove"), ("switch to another head", "click")):
+            print(f"| {name}, in the browser | {statistics.median(in_browser(page, act)):.1f} |")
+        text = page.get_by_role("textbox").first
+        for name, make, rounds in (
+            ("a new sentence of about 16 tokens", lambda n: SENTENCE.format(number=n), ROUNDS),
+            ("a new text of 512 tokens", lambda n: f"{n} {LONG_TEXT}", 5),
+        ):
+            times = []
+            for number in range(rounds):
+                text.fill(make(number))
+                times.append(timed(page, lambda: text.press("Control+Enter"), quiet=600))
+            print(f"| {name}, typed to drawn | {statistics.median(times):.0f} |")
+
+
+def cold_start(browser) -> None:
+    """From starting the server to a page that can be read."""
+    print("\n| server start to readable page, median of 5 | seconds |\n|---|---|")
+    cases = (
+        ("home", "app.py", "Transformer Labs", {}),
+        ("bare app", "tests/benchmarks/bare_app.py", "Bare", {"LABS_BARE_IMPORTS": "0"}),
+        ("bare app that imports torch and transformers", "tests/benchmarks/bare_app.py", "Bare", {}),
+    )
+    times: dict[str, list[float]] = {name: [] for name, *_ in cases}
+    for _ in range(5):
+        for name, script, title, environment in cases:
+            with serve(script, **environment) as server, tab(browser) as page:
+                page.goto(server.url)
+                page.get_by_role("heading", name=title, level=1).wait_for()
+                times[name].append(time.perf_counter() - server.started)
+    for name, seconds in times.items():
+        print(f"| {name} | {statistics.median(seconds):.2f} |")
+    print(
+        f"| home against the bare app | {statistics.median(times['home']) / statistics.median(times['bare app']):.2f}x |"
+    )
+
+
+def visitors(browser) -> None:
+    """Server memory for each further visitor of the heaviest section."""
+    with serve() as app, tab(browser) as first:
+        wait_until_warm(app)
+        open_section(first, app, "real-model")
+        before = app.resident_megabytes()
+        contexts = [browser.new_context() for _ in range(VISITORS)]
+        for context in contexts:
+            open_section(context.new_page(), app, "real-model")
+        each = (app.resident_megabytes() - before) / VISITORS
+        print(
+            f"\n| memory | MB |\n|---|---|\n| server with one visitor | {before:.0f} |\n| each further visitor | {each:.1f} |"
+        )
+        for context in contexts:
+            context.close()
+
+
+def in_browser(page: Page, act: str) -> list[float]:
+    """Milliseconds from an event on the figure to the next frame, with no message to the server in between."""
+    return page.evaluate(
+        """async ([act, rounds]) => {
+          const find = (root) => {
+            for (const node of root.querySelectorAll("*")) {
+              if (node.dataset?.bench === act) return node
+              const inside = node.shadowRoot && find(node.shadowRoot)
+              if (inside) return inside
+            }
+            return null
+          }
+          const target = find(document)
+          const box = target.getBoundingClientRect()
+          const times = []
+          for (let i = 0; i < rounds; i++) {
+            await new Promise((done) => setTimeout(done, 60))
+            const place = { bubbles: true, composed: true, pointerId: 1, view: window,
+              clientX: box.left + box.width * (0.2 + 0.6 * ((i * 7) % rounds) / rounds),
+              clientY: box.top + box.height * (0.2 + 0.6 * ((i * 3) % rounds) / rounds) }
+            await new Promise((done) => requestAnimationFrame(done))
+            const begun = performance.now()
+            if (act === "click") {
+              target.dispatchEvent(new PointerEvent("pointerdown", place))
+              target.dispatchEvent(new PointerEvent("pointerup", place))
+              target.dispatchEvent(new MouseEvent("click", place))
+            } else target.dispatchEvent(new PointerEvent("pointermove", place))
+            await new Promise((done) => requestAnimationFrame(() => done()))
+            times.push(performance.now() - begun)
+          }
+          return times
+        }""",
+        [act, ROUNDS],
+    )
+
+
+@contextmanager
+def tab(browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def open_section(page: Page, server: Server, section: str) -> None:
+    page.goto(f"{server.url}/lab1?section={section}")
+    page.locator(".labs-audit").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(500)
+
+
+def wait_until_warm(server: Server) -> None:
+    for _ in range(600):
+        with urllib.request.urlopen(f"{server.url}/api/ready") as answer:
+            if json.load(answer)["ready"]:
+                return
+        time.sleep(0.1)
+    raise RuntimeError("the server did not load its model within a minute")
+
+
+def timed(page: Page, act: Callable[[], None], quiet: int = 250) -> float:
+    page.evaluate(WATCH, quiet)
+    act()
+    milliseconds = page.evaluate("window.__answer")
+    if milliseconds is None:
+        raise RuntimeError(f"nothing was repainted on {page.url}")
+    return milliseconds
+
+
+def step(page: Page, round_: int) -> None:
+    slider = page.locator(".stMain").get_by_role("slider").first
+    slider.focus()
+    slider.press("ArrowRight" if round_ % 2 == 0 else "ArrowLeft")
+
+
+def row(name: str, ours: list[float], theirs: list[float]) -> None:
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    print(f"| {name} | {mine:.0f} | {other:.0f} | {mine / other:.2f} |", flush=True)
