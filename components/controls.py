@@ -1,10 +1,11 @@
-"""Widgets over `state.Param`: each shows the parameter's value, remembers what the learner sets, and says what was wrong.
+"""Widgets over `state.Param`: each shows the value, remembers what the learner sets, and says what was wrong.
 
 A widget's own value is written only when it differs from the parameter's: writing it on every run would fight a
 learner who moves it faster than the server answers.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -22,11 +23,12 @@ def slider(param: state.Number, *, high: float | None = None) -> Any:
     if state.get(param) > high:
         beyond = state.get(param)
         state.set_value(param, high)
-        state.complain(param, f"{param.label} goes up to {high} here; {beyond} was asked for. Shown instead: {high}.")
+        state.complain(param, f"{param.label} goes up to {high} here and stood at {beyond}: it is now {high}.")
     if high <= param.low:
         text.prose(f"{text.escape(param.label)}: {param.low} is the only choice here.", "labs-reading")
         text.problem(state.problem(param))
         return state.get(param)
+    _write_again_when_it_changes(param, high)
     return _widget(st.slider, param, min_value=param.low, max_value=high, step=param.step)
 
 
@@ -47,6 +49,7 @@ def choice(param: state.Choice, *, compact: bool = False, wrap: bool = False, la
         options=param.options,
         format_func=param.show,
         required=True,
+        wrap=wrap or None,
         label_visibility=label_visibility,
     )
 
@@ -54,6 +57,13 @@ def choice(param: state.Choice, *, compact: bool = False, wrap: bool = False, la
 def steps(param: state.Choice) -> str:
     """One of several ordered names on a slider: for more of them than fit side by side."""
     return _widget(st.select_slider, param, options=param.options, format_func=param.show)
+
+
+def pick(param: state.Number, options: Sequence[int], show: Callable[[int], str]) -> int:
+    """One number out of a list that shows names made from data, such as the tokens of a text (never read as markup)."""
+    # The browser remembers a choice by its shown name, so other names make another widget; the value stays.
+    names = hashlib.sha256("\n".join(map(show, options)).encode("utf-8", "replace")).hexdigest()[:12]
+    return _widget(st.selectbox, param, names, options=options, format_func=show, filter_mode=None)
 
 
 def toggle(param: state.Flag) -> bool:
@@ -79,14 +89,22 @@ def reset_button(params: list[state.Param], label: str = "Reset") -> None:
     )
 
 
-def _widget(make: Callable[..., Any], param: state.Param, **options: Any) -> Any:
-    widget_key, value = state.key(param), state.get(param)
+def _widget(make: Callable[..., Any], param: state.Param, variant: str = "", **options: Any) -> Any:
+    widget_key, value = state.key(param) + variant, state.get(param)
     if widget_key not in st.session_state or st.session_state[widget_key] != value:
         st.session_state[widget_key] = value
-    make(param.label, key=widget_key, help=param.help, on_change=_remember, args=(param,), **options)
+    make(param.label, key=widget_key, help=param.help, on_change=_remember, args=(param, widget_key), **options)
     text.problem(state.problem(param))
     return state.get(param)
 
 
-def _remember(param: state.Param) -> None:
-    state.set_value(param, st.session_state[state.key(param)])
+def _write_again_when_it_changes(param: state.Param, high: float) -> None:
+    # A slider with another end is another widget to Streamlit, and would start at its low end.
+    drawn = st.session_state.setdefault("controls.highs", {})
+    if drawn.get(state.key(param), high) != high:
+        st.session_state[state.key(param)] = state.get(param)
+    drawn[state.key(param)] = high
+
+
+def _remember(param: state.Param, widget_key: str) -> None:
+    state.set_value(param, st.session_state[widget_key])

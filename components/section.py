@@ -12,10 +12,12 @@ from streamlit.delta_generator import DeltaGenerator
 from components import state, text
 
 
-def layout(question: str, controls_share: float = 1.0, figure_share: float = 2.4) -> tuple[DeltaGenerator, Any]:
+def layout(
+    question: str, controls_share: float = 1.0, figure_share: float = 2.4, gap: str = "large"
+) -> tuple[DeltaGenerator, Any]:
     """The section's one question, and two columns under it: (controls, figure)."""
     st.header(question, anchor=False)
-    return tuple(st.columns([controls_share, figure_share], gap="large"))
+    return tuple(st.columns([controls_share, figure_share], gap=gap))
 
 
 def reading(sentence: str) -> None:

@@ -65,8 +65,8 @@ def draw(
     cell_height: for matrices much wider than high; cells are square without it.
     shared_rows: all panels are about the same rows, whose labels stand once, on the left.
     paint: bool (rows, columns), True = may be read, of the first panel; the learner paints it cell by cell and
-    `on_change` is called with `drawing.result(key)` = {"type": "paint", "cells": "0110..."}. selectable: a click reports
-    {"type": "select", "panel", "row", "column"}.
+    `on_change` is called with `drawing.result(key)` = {"type": "paint", "cells": "0110..."}.
+    selectable: a click reports {"type": "select", "panel", "row", "column"}.
     """
     data: dict[str, Any] = {
         "panels": [_plain(panel) for panel in panels],

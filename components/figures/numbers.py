@@ -45,6 +45,7 @@ class Matrix:
     role: str = "plain"
     rows: Sequence[str] | None = None
     columns: Sequence[str] | None = None
+    wide: float = 1.0  # width of its cells, for columns with longer names
 
 
 def cell_id(code: str, row: int, column: int) -> str:
@@ -150,5 +151,6 @@ def _plain(matrix: Matrix | None) -> dict[str, Any] | None:
         "role": matrix.role,
         "rows": list(matrix.rows) if matrix.rows else None,
         "columns": list(matrix.columns) if matrix.columns else None,
+        "wide": matrix.wide,
         "cells": cells,
     }

@@ -85,9 +85,7 @@ def _formula() -> None:
     )
 
 
-def _notice(
-    tokens: list[str], weights: torch.Tensor, reader: int, layer: int, head: int, special: list[bool]
-) -> str:
+def _notice(tokens: list[str], weights: torch.Tensor, reader: int, layer: int, head: int, special: list[bool]) -> str:
     row = weights[reader]
     first, second = row.topk(min(2, len(tokens))).indices.tolist()[:2] if len(tokens) > 1 else (0, 0)
     pattern = head_patterns(weights[None].cpu(), torch.tensor(special))[0]

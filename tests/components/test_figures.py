@@ -48,7 +48,8 @@ def test_pooling_keeps_what_is_legible_and_averages_the_rest(n):
 
 
 def test_both_themes_have_a_colour_of_their_own_for_every_role():
-    assert all(len(pair) == 2 and pair[0] != pair[1] for pair in theme.role_colours().values())
+    assert {name for name, _, _ in theme.role_colours()} == set(theme.ROLES)
+    assert all(light != dark for _, light, dark in theme.role_colours())
 
 
 def test_the_chart_names_no_data_of_its_own():

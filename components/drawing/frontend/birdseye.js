@@ -3,7 +3,7 @@
 
 import { decodeBytes, mix, rgb } from "./theme.js"
 
-export const SIGNS = { previous: "←", next: "→", "same token": "=", separator: "]", broad: "∗" }
+export const SIGNS = { previous: "←", next: "→", "same token": "=", "separator sink": "]", broad: "∗" }
 const GAMMA = 0.7 // weak readings stay visible in a map of few pixels; the large views are linear
 
 // weights: typed array, (layers x heads, size x size) row-major; largest: the number that stands for weight 1.
@@ -40,12 +40,12 @@ function strengths(theme) {
 
 export function layBirdseye(theme, { layers, heads, width }) {
   const { scale } = theme
-  const left = 22 * scale
+  const left = 21 * scale
   const top = 40 * scale
   const column = (width - left) / layers
   const sign = 13 * scale
-  const side = Math.floor(Math.min(column - sign - 5 * scale, 36 * scale))
-  const row = side + 5 * scale
+  const side = Math.floor(Math.min(column - sign - 4 * scale, 36 * scale))
+  const row = side + 6 * scale
   return { left, top, column, row, side, sign, layers, heads, width, height: top + heads * row }
 }
 
@@ -78,7 +78,7 @@ function paintAxes(pen, theme, place, choice) {
   pen.font = `600 ${size}px ${theme.font}`
   pen.fillStyle = theme.soft
   pen.textAlign = "left"
-  pen.fillText("layer →", place.left, 9 * theme.scale)
+  pen.fillText("head ↓   layer →", 0, 9 * theme.scale)
   pen.textAlign = "center"
   for (let layer = 0; layer < place.layers; layer++) {
     label(pen, theme, size, String(layer + 1), corner(place, layer, 0)[0] + place.side / 2, place.top - 11 * theme.scale, layer === choice.layer)
@@ -96,9 +96,10 @@ function label(pen, theme, size, text, x, y, open) {
 
 function paintSign(pen, theme, place, name, x, y) {
   if (!SIGNS[name]) return
-  // Separators are where idle heads rest: their sign steps back, the others stand out.
-  pen.fillStyle = name === "separator" ? theme.soft : theme.text
-  pen.font = `700 ${13 * theme.scale}px ${theme.font}`
+  // Most heads are broad or rest on the separators: their signs step back, the rarer ones stand out.
+  const common = name === "separator sink" || name === "broad"
+  pen.fillStyle = common ? theme.soft : theme.text
+  pen.font = `${common ? "" : "700 "}${13 * theme.scale}px ${theme.font}`
   pen.textAlign = "center"
   pen.fillText(SIGNS[name], x + place.side + place.sign / 2 + 1, y + place.side / 2)
 }

@@ -7,7 +7,7 @@
 // events: { type: "select", panel, row, column } | { type: "paint", cells: "0101..." }
 
 import { decodeBytes, decodeFloats, formatNumber, makeTip, mix, ramp, readTheme, readableOn, sizeCanvas } from "./theme.js"
-import { layOutSharedRows } from "./shared_rows.js"
+import { layOut } from "./heatmap_layout.js"
 
 export function create(host) {
   const canvas = document.createElement("canvas")
@@ -75,43 +75,6 @@ function readPanel(panel) {
     low = panel.signed ? -high : 0
   }
   return { ...panel, values, masked, low, high }
-}
-
-// Geometry: every panel has the same cell size, so that they can be compared.
-function layOut(view, theme) {
-  const { data, panels } = view
-  const size = 13 * theme.scale
-  const pen = view.canvas.getContext("2d")
-  pen.font = `${size}px ${theme.font}`
-  const widest = (labels) => Math.max(0, ...labels.map((label) => pen.measureText(label).width))
-  const rows = Math.max(...panels.map((p) => p.rows.length))
-  const columns = Math.max(...panels.map((p) => p.columns.length))
-  if (data.sharedRows) return layOutSharedRows(view, theme, size, widest)
-  const many = panels.length > 1
-  const perRow = Math.min(panels.length, data.perRow ?? (many ? Math.max(1, Math.ceil(Math.sqrt(panels.length * 1.6))) : 1))
-  const gap = many ? 22 * theme.scale : 0
-  const outer = view.width / perRow - gap
-  // Labels stand on the first panel of a row only when the multiples are small.
-  let rowLabel = Math.min(widest(panels[0].rows) + 12, 170 * theme.scale)
-  let columnLabel = widest(panels[0].columns)
-  let cell = Math.min((outer - rowLabel) / columns, data.maxCell ?? 56 * theme.scale)
-  const tallWanted = data.cellHeight && data.cellHeight * theme.scale
-  if (many && !tallWanted && cell < size * 1.02) {
-    rowLabel = 4
-    cell = Math.min(outer / columns, data.maxCell ?? 56 * theme.scale)
-  }
-  cell = cell >= 3 ? Math.floor(cell) : Math.max(cell, 0.5)
-  const tall = tallWanted ?? cell
-  const labelled = cell >= size * 1.02
-  const rowsLabelled = tallWanted ? tall >= size * 0.8 : labelled
-  const flat = labelled && columnLabel <= cell - 4
-  const columnSpace = !labelled ? 4 : flat ? size + 8 : Math.min(columnLabel * 0.72 + size, 130 * theme.scale)
-  const titleSpace = panels.some((p) => p.title) ? size + 12 : 0
-  const noteSpace = panels.some((p) => p.note) ? size + 7 : 0
-  const axisSpace = data.rowAxis ? size + 6 : 0
-  return { size, perRow, gap, rowLabel: rowsLabelled ? rowLabel : 4, cell, tall, labelled, rowsLabelled, flat, columnSpace, titleSpace, noteSpace, axisSpace, rows, columns,
-    panelWidth: perRow === 1 ? view.width : view.width / perRow,
-    panelHeight: titleSpace + noteSpace + axisSpace + columnSpace + rows * tall + gap }
 }
 
 function cellWidth(view, panel) {
@@ -335,7 +298,9 @@ function drawLegend(view, pen, top) {
     at += pen.measureText(label).width + 22
     hatch(pen, theme, at, top - 2, 14 * theme.scale)
     pen.fillStyle = theme.soft
-    pen.fillText("masked: may not be read", at + 20 * theme.scale, top + height / 2 + 1)
+    const room = view.width - at - 20 * theme.scale
+    const words = ["masked: may not be read", "masked"].find((text) => pen.measureText(text).width <= room) ?? ""
+    pen.fillText(words, at + 20 * theme.scale, top + height / 2 + 1)
   }
 }
 
@@ -372,9 +337,11 @@ function setHover(view, cell, x, y) {
 
 function choose(view, cell) {
   view.spoken.textContent = describe(view, cell).join(", ")
-  if (!view.data.selectable) return
-  view.selected = cell
-  showMarks(view)
+  const panel = view.panels[cell.panel]
+  if (!view.data.selectable || panel.texts) return
+  if (panel.framed == null) view.selected = cell
+  for (const each of view.panels) if (each.framed != null) each.framed = cell.column
+  redraw(view)
   view.send({ type: "select", ...cell })
 }
 

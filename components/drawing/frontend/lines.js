@@ -215,7 +215,8 @@ export function layLines(pen, theme, spec, box, { slim = false } = {}) {
   const widestPlace = (side) => Math.max(...side.map((row) => pen.measureText(row.place).width))
   const places = { query: widestPlace(spec.queryRows), key: widestPlace(spec.keyRows) }
   pen.font = `${size}px ${theme.font}`
-  const most = box.width * 0.24
+  const blocks = [...spec.queryRows, ...spec.keyRows].some((row) => row.members.length > 1)
+  const most = box.width * (blocks ? 0.15 : 0.24) // a block's words only hint at it: the lines need the room
   const widest = (side) => Math.min(most, Math.max(...side.map((row) => pen.measureText(row.text).width)))
   const pad = 8 * theme.scale
   const left = (slim ? 0 : number) + pad + places.query + pad + widest(spec.queryRows) + pad
@@ -230,14 +231,14 @@ export function layLines(pen, theme, spec, box, { slim = false } = {}) {
 export function paintLines(pen, theme, place, spec, focus, { pair = null, muted = false } = {}) {
   pen.textBaseline = "middle"
   pen.direction = "ltr"
-  pen.globalAlpha = muted ? 0.4 : 1
   paintHeadings(pen, theme, place, spec)
+  pen.globalAlpha = muted ? 0.3 : 1 // a head that is switched off still reads; nobody listens
   if (focus) paintFocused(pen, theme, place, spec, focus, pair)
   else paintAll(pen, theme, place, spec)
+  pen.globalAlpha = 1
   for (const side of ["query", "key"]) {
     rowsOf(spec, side).forEach((row, index) => paintToken(pen, theme, place, spec, { side, row: index }, focus, pair))
   }
-  pen.globalAlpha = 1
 }
 
 function paintHeadings(pen, theme, place, spec) {

@@ -15,7 +15,9 @@ import { paintNeuron } from "./neuron.js"
 import { decodeBytes, formatNumber, makeTip, readTheme, sizeCanvas } from "./theme.js"
 
 const PAUSE = 400 // milliseconds before Python is told
-const FULL = 65535
+const FULL = 65535 // the whole number that stands for weight 1
+const BIRD = 316 // the width of all heads together
+const GAP = 34 // between them and the open head, as in drawing.css
 
 export function create(host) {
   const view = { host, ...build(host), tip: makeTip(host), hover: null, hoverHead: null, muting: false, sent: new Set() }
@@ -134,7 +136,10 @@ function redrawAll(view) {
     view.atlas = paintAtlas(view.theme, { weights: view.maps, largest, size: view.size, layers: data.layers, heads: data.heads })
     view.paper = paper
   }
-  view.birdPlace = layBirdseye(view.theme, { layers: data.layers, heads: data.heads, width: Math.min(300 * Math.min(scale, 1.3), view.width) })
+  view.birdPlace = layBirdseye(view.theme, { layers: data.layers, heads: data.heads, width: Math.min(BIRD * Math.min(scale, 1.3), view.width) })
+  view.beside = view.width > view.birdPlace.width + GAP + 380 * scale
+  view.frame.classList.toggle("is-stacked", !view.beside)
+  view.left.style.width = `${view.birdPlace.width}px`
   view.mute.textContent = view.muting ? "A click now mutes a head: stop" : "Mute heads by clicking"
   view.mute.setAttribute("aria-pressed", String(view.muting))
   redrawBird(view)
@@ -184,8 +189,7 @@ function focusOf(view) {
 function redrawMain(view) {
   const { theme, spec, data } = view
   const mode = data.show.view
-  const beside = view.width > view.birdPlace.width + 420 * theme.scale
-  const width = beside ? view.width - view.birdPlace.width - 36 : view.width
+  const width = view.beside ? view.width - view.birdPlace.width - GAP : view.width
   const rows = Math.max(spec.queryRows.length, spec.keyRows.length)
   const least = mode === "neuron" ? headingHeight(theme) + (data.headDim * 13 + 100) * theme.scale : 0
   const height = Math.max(view.birdPlace.height, headingHeight(theme) + rows * 13.5 * theme.scale, least)
@@ -280,7 +284,7 @@ function fillLegend(view) {
     entry.append(Object.assign(document.createElement("b"), { textContent: sign }), ` ${words[name]}`)
     return entry
   })
-  view.legend.replaceChildren(...entries)
+  view.legend.replaceChildren(...entries, "no sign: mixed")
 }
 
 function tipLines(view, { layer, head }) {

@@ -13,9 +13,11 @@ export function paintNeuron(pen, theme, box, pair) {
   const heading = 46 * scale
   const row = (box.height - heading - footer) / dims
   const size = Math.min(13 * scale, Math.max(12 * scale, row * 0.9))
-  const cell = 52 * scale
-  const columns = { index: box.x + 22 * scale, query: box.x + 30 * scale, key: box.x + 30 * scale + cell + 22 * scale }
-  columns.product = columns.key + cell + 22 * scale
+  const cell = 46 * scale
+  const between = 16 * scale
+  const columns = { index: box.x + 18 * scale, query: box.x + 24 * scale }
+  columns.key = columns.query + cell + between
+  columns.product = columns.key + cell + between
   columns.number = box.x + box.width
   const place = { box, row, size, cell, columns, top: box.y + heading, heading }
   pen.textBaseline = "middle"
@@ -33,8 +35,7 @@ function paintHeading(pen, theme, { box, cell, columns }, pair) {
     const font = `600 ${size}px ${theme.font}`
     const shown = shorten(pen, text, width, font)
     pen.font = font
-    pen.fillText(shown, x, role || align === "left" ? y : y)
-    return shown
+    pen.fillText(shown, x, y)
   }
   write("query", columns.query + cell / 2, "query")
   write("key", columns.key + cell / 2, "key")
@@ -52,7 +53,7 @@ function paintElements(pen, theme, place, pair, products) {
   const { box, row, size, cell, columns, top } = place
   const reach = Math.max(...pair.query.map(Math.abs), ...pair.key.map(Math.abs)) || 1
   const longest = Math.max(...products.map(Math.abs)) || 1
-  const numberRoom = 50 * theme.scale
+  const numberRoom = 44 * theme.scale
   const from = columns.product
   const width = columns.number - numberRoom - from
   const axis = from + width / 2
@@ -67,8 +68,8 @@ function paintElements(pen, theme, place, pair, products) {
     number(pen, theme, place, pair.key[i], reach, columns.key, y)
     pen.fillStyle = theme.soft
     pen.textAlign = "center"
-    pen.fillText("×", columns.query + cell + 11 * theme.scale, middle)
-    pen.fillText("=", columns.key + cell + 11 * theme.scale, middle)
+    pen.fillText("×", columns.query + cell + 8 * theme.scale, middle)
+    pen.fillText("=", columns.key + cell + 8 * theme.scale, middle)
     const length = (Math.abs(product) / longest) * (width / 2)
     pen.fillStyle = product >= 0 ? theme.roles.query : theme.roles.negative
     pen.fillRect(product >= 0 ? axis : axis - length, y + row * 0.18, length, row * 0.64)
@@ -82,7 +83,6 @@ function paintElements(pen, theme, place, pair, products) {
   pen.moveTo(axis, top)
   pen.lineTo(axis, top + products.length * row)
   pen.stroke()
-  box.axis = axis
 }
 
 function number(pen, theme, { row, cell }, value, reach, x, y) {

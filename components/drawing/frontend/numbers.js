@@ -52,10 +52,14 @@ function shapeOf(data) {
 }
 
 function build(view) {
-  const active = view.host.getRootNode().activeElement?.dataset?.cell
+  const before = view.host.getRootNode().activeElement
+  const id = before?.dataset?.cell
   view.cells.clear()
   view.flow.replaceChildren(...view.data.blocks.map((block) => buildBlock(view, block)))
-  if (active) view.cells.get(active)?.focus.focus({ preventScroll: true })
+  const after = view.cells.get(id)?.focus
+  if (!after) return
+  if (after.tagName === "INPUT" && before.value !== before.dataset.sent) Object.assign(after, { value: before.value }).dataset.sent = before.dataset.sent
+  after.focus({ preventScroll: true })
 }
 
 function buildBlock(view, block) {
@@ -67,8 +71,9 @@ function buildBlock(view, block) {
 
 function buildMatrix(view, matrix) {
   const box = make("div", "numbers-matrix")
+  box.style.setProperty("--cell", `calc(var(--unit) * ${matrix.wide ?? 1})`)
   const head = make("div", "numbers-head")
-  head.append(make("b", "", matrix.title), make("span", "", matrix.formula))
+  head.append(subscripted("b", matrix.title), subscripted("span", matrix.formula))
   head.style.setProperty("--role", view.theme.roles[matrix.role])
   const table = make("table")
   table.setAttribute("aria-label", `${matrix.title}: ${matrix.formula}`)
@@ -85,6 +90,13 @@ function buildMatrix(view, matrix) {
   })
   box.append(head, table)
   return box
+}
+
+// "W_Q" as W with a lowered Q. Only for names that the page gives, never for what a learner typed.
+function subscripted(tag, name) {
+  const element = make(tag)
+  name.split(/_(\w)/).forEach((part, i) => element.append(i % 2 ? make("sub", "", part) : part))
+  return element
 }
 
 function header(label, scope) {
@@ -105,7 +117,7 @@ function buildCell(view, matrix, cell) {
     focus.autocomplete = "off"
     focus.spellcheck = false
     focus.maxLength = view.data.maxTyped
-    focus.onblur = () => commit(view, cell.id)
+    focus.onblur = () => commit(view, cell.id, focus)
     focus.onfocus = () => choose(view, cell.id)
   } else {
     focus.type = "button"
@@ -156,16 +168,17 @@ function fit(view) {
   const { scale } = view.theme
   const width = view.host.clientWidth
   if (!width) return
-  const least = 38 * scale
+  const columns = (line) => line.reduce((sum, m) => sum + (m?.cells[0].length ?? 0) * (m?.wide ?? 1), 0)
   let cell = 58 * scale
-  const columns = (line) => line.reduce((sum, m) => sum + (m?.cells[0].length ?? 0), 0)
   for (const block of view.data.blocks) {
-    const wide = Math.max(...block.map(columns))
-    const labels = Math.max(...block.map((line) => line.filter((m) => m?.rows).length)) * 62 * scale
-    const gaps = (Math.max(...block.map((line) => line.length)) - 1) * 24 * scale
-    cell = Math.min(cell, (width - labels - gaps - 4) / wide)
+    const most = Math.max(...block.map(columns))
+    const labels = Math.max(...block.map((line) => line.filter((m) => m?.rows).length)) * 56 * scale
+    const gaps = (Math.max(...block.map((line) => line.length)) - 1) * 22 * scale
+    cell = Math.min(cell, (width - labels - gaps - 2) / most - 2) // 2: the space between cells
   }
-  view.flow.style.setProperty("--cell", `${Math.max(least, Math.floor(cell))}px`)
+  cell = Math.max(34 * scale, Math.floor(cell))
+  view.flow.style.setProperty("--unit", `${cell}px`)
+  view.flow.style.setProperty("--digits", `${Math.max(13 * scale, Math.min(14.5 * scale, cell * 0.3))}px`)
   view.host.style.setProperty("--scale", scale)
 }
 
@@ -182,9 +195,9 @@ function tell(view) {
   view.send({ edits: view.edits.slice(-40), selected: view.selected })
 }
 
-function commit(view, id) {
-  const input = view.cells.get(id)?.focus
-  if (!input || input.value === input.dataset.sent) return
+function commit(view, id, input) {
+  // An element that was replaced while it had the focus also reports that it lost it: that is no edit.
+  if (view.cells.get(id)?.focus !== input || input.value === input.dataset.sent) return
   input.dataset.sent = input.value
   const last = view.edits.at(-1)?.id ?? 0
   view.edits.push({ id: Math.max(last + 1, Date.now()), cell: id, text: input.value })
@@ -227,10 +240,10 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 
 function onKey(view, id, event) {
   const input = event.currentTarget.tagName === "INPUT" ? event.currentTarget : null
-  if (input && event.key === "Enter") commit(view, id)
+  if (input && event.key === "Enter") commit(view, id, input)
   if (input && event.key === "Escape") {
     input.value = view.facts.get(id).good ?? input.dataset.sent ?? ""
-    commit(view, id)
+    commit(view, id, input)
   }
   const step = STEPS[event.key]
   if (!step || (input && step[1] && input.value !== "")) return // in a number, left and right move the caret

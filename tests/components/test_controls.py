@@ -1,0 +1,62 @@
+"""Every kind of control shows its parameter, remembers what is set, and keeps the sentence beside it."""
+
+from streamlit.testing.v1 import AppTest
+
+
+def every_control():
+    from components import controls, state
+
+    number = state.Number("number", 4, "Number", low=1, high=6, step=1)
+    few = state.Choice("few", "a", "Few", options=("a", "b"), labels={"a": "First", "b": "Second"})
+    many = state.Choice("many", "a", "Many", options=("a", "b", "c"))
+    flag = state.Flag("flag", False, "Flag")
+    line = state.Text("line", "one", "Line")
+    area = state.Text("area", "two", "Area")
+    params = [number, few, many, flag, line, area]
+    state.enter("page")
+    state.open_params(params)
+    values = [controls.slider(number), controls.choice(few), controls.choice(many, compact=True)]
+    values += [controls.toggle(flag), controls.line(line), controls.area(area)]
+    import streamlit as st
+
+    st.json({"values": values})
+    state.publish(params)
+
+
+def values_of(page: AppTest) -> list:
+    import json
+
+    return json.loads(page.json[0].value)["values"]
+
+
+def test_controls_show_their_defaults_and_what_is_set_reaches_the_page_and_the_link():
+    page = AppTest.from_function(every_control, default_timeout=30).run()
+    assert not page.exception
+    assert values_of(page) == [4, "a", "a", False, "one", "two"]
+    page.slider[0].set_value(5)
+    page.button_group[0].set_value("b")
+    page.selectbox[0].set_value("c")
+    page.toggle[0].set_value(True)
+    page.text_input[0].set_value("<i>uno</i>")
+    page.text_area[0].set_value("line 1\nline 2")
+    page.run()
+    assert values_of(page) == [5, "b", "c", True, "<i>uno</i>", "line 1\nline 2"]
+    link = {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
+    assert link == {
+        "number": "5",
+        "few": "b",
+        "many": "c",
+        "flag": "1",
+        "line": "<i>uno</i>",
+        "area": "line 1\nline 2",
+    }
+
+
+def test_all_impossible_values_at_once_give_one_sentence_each_and_keep_every_control():
+    page = AppTest.from_function(every_control, default_timeout=30)
+    for name in ("number", "few", "many", "flag"):
+        page.query_params[name] = "?"
+    page.run()
+    assert not page.exception
+    assert values_of(page)[:4] == [4, "a", "a", False]
+    assert len(page.get("html")) == 4
