@@ -64,7 +64,7 @@ def show(found: Difference, *, library: str, tolerance: float, what: str = "", n
     elif found.largest <= tolerance:
         _line(
             True,
-            f"{subject}ours and {library} agree, largest difference {found.largest:.0e} "
+            f"{subject}ours and {library} agree, largest difference {_brief(found.largest)} "
             f"over {found.n_numbers:,} numbers, computed on your input",
         )
     else:
@@ -73,6 +73,10 @@ def show(found: Difference, *, library: str, tolerance: float, what: str = "", n
             f"{subject}ours and {library} differ by {found.largest:.2e}: ours {found.ours:.6g}, "
             f"theirs {found.theirs:.6g} (tolerance {tolerance:.0e})" + (f". {note}" if note else ""),
         )
+
+
+def _brief(difference: float) -> str:
+    return f"{difference:.0e}" if difference else "0"
 
 
 def measured(how: str) -> None:

@@ -2,6 +2,7 @@
 and folded below: the code that ran, the numbers as a table, the sources."""
 
 import inspect
+import textwrap
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -45,25 +46,32 @@ def try_this(changes: Iterable[tuple[str, dict[state.Param, Any]]], key: str) ->
 
 def code(*shown: Callable | type, title: str = "The code that ran") -> None:
     """Folded: the source of the functions that computed the figure."""
-    with st.expander(title):
+
+    def body() -> None:
         for item in shown:
             st.code(_source(item), language="python")
+
+    fold(title, body, key="code")
 
 
 def table(make: Callable[[], Any], key: str, title: str = "The numbers as a table") -> None:
     """Folded: the figure's numbers as a table. `make` returns a data frame and is called only when it is opened."""
-    folded = st.expander(title, key=f"table.{key}", on_change="rerun")
-    if folded.open:
-        with folded:
-            st.dataframe(make(), hide_index=True)
+    fold(title, lambda: st.dataframe(make(), hide_index=True), key=f"table.{key}")
 
 
 def sources(*lines: str) -> None:
     """Folded: where the facts come from. Markdown written by the project."""
-    with st.expander("Sources"):
-        st.markdown("\n".join(f"- {line}" for line in lines))
+    fold("Sources", lambda: st.markdown("\n".join(f"- {line}" for line in lines)), key="sources")
+
+
+def fold(title: str, body: Callable[[], Any], key: str) -> None:
+    """A folded part whose body is made only while it is open: what nobody reads costs no time at each change."""
+    folded = st.expander(title, key=f"fold.{key}", on_change="rerun")
+    if folded.open:
+        with folded:
+            body()
 
 
 @lru_cache(maxsize=256)
 def _source(item: Callable | type) -> str:
-    return inspect.getsource(item)
+    return textwrap.dedent(inspect.getsource(item))

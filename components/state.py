@@ -143,7 +143,7 @@ def _judge(param: Param, raw: str | None) -> None:
         try:
             value = param.parse(raw)
         except ValueError as error:
-            sentence = f"{error}. Shown instead: {_brief(param.default)}."
+            sentence = f"{error}. Shown instead: {_brief(param.format(param.default)) or 'none'}."
     _values()[_key(param)] = value
     _problems()[_key(param)] = sentence
 

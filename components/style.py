@@ -18,9 +18,11 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .labs-audit-fails span { color: #D55E00; }
 .labs-numbers { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebarHeader"] > :first-child { display: flex; align-items: center; }
-[data-testid="stSidebarHeader"] > :first-child::after { content: "Transformer Labs"; font-weight: 650; margin-left: .55rem; white-space: nowrap; }
+[data-testid="stSidebarHeader"] > :first-child::after { content: "Transformer Labs"; font-weight: 650;
+  margin-left: .55rem; white-space: nowrap; }
 .labs-small-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin: .4rem 0; }
-.labs-small-table th, .labs-small-table td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0; line-height: 1.35;
+.labs-small-table th, .labs-small-table td { text-align: left; vertical-align: top; line-height: 1.35;
+  padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
 .labs-small-table th { font-weight: 600; opacity: .8; }
 [data-testid="stHeader"] { background: transparent; }
@@ -29,6 +31,7 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 
 STYLE_PRESENTING = """
 :root { font-size: 24px !important; }
-[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none !important; }
+[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"]
+{ display: none !important; }
 .block-container { padding-top: .8rem; max-width: none; }
 """

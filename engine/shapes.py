@@ -32,11 +32,14 @@ class ScrambledHeads:
     share: float  # of numbers that stand in the wrong place
 
 
-def shape_walk(attention: MultiHeadAttention, x: Tensor) -> list[TensorStep]:
+def shape_walk(attention: MultiHeadAttention, x: Tensor, *, transpose: bool = True) -> list[TensorStep]:
     """Run `attention` on x (batch, seq_len, d_model) one line at a time and keep every tensor on the way.
 
-    The last step is what `attention(x)` gives. Raises ValueError for x of another shape, and for grouped queries or
-    rotary positions, which would add lines that this walk does not show.
+    The last step is what `attention(x)` gives. With transpose=False the heads are cut by the classic mistake, straight
+    to the shape one wants (see `split_heads_without_transpose`): every shape is right, the numbers are not.
+
+    Raises ValueError for x of another shape, and for grouped queries or rotary positions, which would add lines that
+    this walk does not show.
     """
     if attention.n_kv_heads != attention.n_heads or attention.rotary_base is not None:
         raise ValueError("attention must be plain (n_kv_heads = n_heads, no rotary positions) to be walked through")
@@ -49,7 +52,7 @@ def shape_walk(attention: MultiHeadAttention, x: Tensor) -> list[TensorStep]:
         return tensor
 
     keep("x", x, "batch seq_len d_model", "x", "one vector for each token")
-    query, key, value = (_walk_to_heads(attention, name, x, keep) for name in ("query", "key", "value"))
+    query, key, value = (_walk_to_heads(attention, name, x, keep, transpose) for name in ("query", "key", "value"))
     scores = attention_scores(query, key)  # (batch, n_heads, query_len, key_len)
     by_pair, by_head = "batch n_heads query_len key_len", "batch n_heads seq_len head_dim"
     keep("scores", scores, by_pair, "query @ key.transpose(-2, -1) / sqrt(head_dim)", "every query meets every key")
@@ -64,12 +67,16 @@ def shape_walk(attention: MultiHeadAttention, x: Tensor) -> list[TensorStep]:
     return steps
 
 
-def _walk_to_heads(attention: MultiHeadAttention, name: str, x: Tensor, keep) -> Tensor:
-    """The three lines that make one head-wise tensor: project, cut, transpose."""
+def _walk_to_heads(attention: MultiHeadAttention, name: str, x: Tensor, keep, transpose: bool) -> Tensor:
+    """The three lines that make one head-wise tensor: project, cut, transpose. Or the two of the classic mistake."""
     batch, seq_len, _ = x.shape
     n_heads, head_dim = attention.n_heads, attention.head_dim
     proj = getattr(attention, f"{name}_proj")
     flat = keep(name, proj(x), "batch seq_len d_model", f"{name}_proj(x)", f"one {name} for each token")
+    if not transpose:
+        by_head = split_heads_without_transpose(flat, n_heads)  # (batch, n_heads, seq_len, head_dim)
+        code, comment = f"{name}.view(batch, n_heads, seq_len, head_dim)", "the shape one wants, and the wrong numbers"
+        return keep(f"{name}, by head", by_head, "batch n_heads seq_len head_dim", code, comment)
     code = f"{name}.view(batch, seq_len, n_heads, head_dim)"
     cut = flat.view(batch, seq_len, n_heads, head_dim)  # (batch, seq_len, n_heads, head_dim)
     keep(

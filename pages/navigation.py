@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-st.set_page_config(page_title="Transformer Labs", page_icon="assets/favicon.png", layout="wide", initial_sidebar_state=220)
+st.set_page_config(
+    page_title="Transformer Labs", page_icon="assets/favicon.png", layout="wide", initial_sidebar_state=220
+)
 
 st.logo("assets/favicon.png", size="large")
 

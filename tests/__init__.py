@@ -1,0 +1,1 @@
+"""Mirrors the rooms: engine, components, pages; and a real browser, and benchmarks."""

@@ -57,7 +57,7 @@ def _log_log_spec(
 ) -> dict[str, Any]:
     import altair as alt
 
-    colours = alt.Scale(domain=list(names), range=[theme.ROLES[role].light for role in roles])
+    colours = [theme.ROLES[role].light for role in roles]
     base = alt.Chart().encode(
         x=alt.X(f"{x}:Q", scale=alt.Scale(type="log", base=2, nice=False), title=x_title).axis(
             format=",d", values=[2**power for power in range(4, 14)], grid=False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 MOST_ROWS = 44  # rows of token lines that can be read; above it neighbours share a row
-WHOLE_UP_TO = 96  # tokens; up to here all heads travel in full, 72 x 96 x 96 weights in 16 bits: 1.3 MB
+WHOLE_UP_TO = 64  # tokens; up to here all heads travel in full: 72 x 64 x 64 weights in 16 bits are 0.6 MB
 WEIGHT_STEPS = 65_535  # a weight travels as a whole number of this many steps, exact to five decimals
 
 WORDS = {

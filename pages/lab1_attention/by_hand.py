@@ -69,14 +69,14 @@ def draw() -> None:
     controls_column, figure_column = section.layout(QUESTION, figure_share=3.2)
     with controls_column, errors.shown_as_a_sentence():
         _controls()
-    with figure_column, errors.shown_as_a_sentence():
+    with errors.shown_as_a_sentence():
         setup = _setup()
         trace = setup.run()
-        _figure(setup, trace)
-        by_hand_notice.write(setup, trace, covered=state.get(BOARD) and not state.get(SHOWN))
-        _try_this()
-        _audit(setup, trace)
-    with errors.shown_as_a_sentence():
+        with figure_column:
+            _figure(setup, trace)
+            by_hand_notice.write(setup, trace, covered=state.get(BOARD) and not state.get(SHOWN))
+            _try_this()
+            _audit(setup, trace)
         _folded(setup, trace)
     state.publish(PARAMS)
 
@@ -170,8 +170,8 @@ def _figure(setup: Setup, trace: HandTrace) -> None:
         on_change=_take,
     )
     section.reading(
-        "Framed cells are yours to change. Click any other cell for its arithmetic. In the square tables the row is the "
-        "word that reads (query), the column the word that is read (key)."
+        "Framed cells are yours to change. Click any other cell for its arithmetic. In the square tables the row is "
+        "the word that reads (query), the column the word that is read (key)."
     )
 
 

@@ -16,7 +16,7 @@ LEGIBLE_TOKENS = 24
 D_MODEL = 384  # MiniLM's; every count below divides it
 
 HEADS = state.Choice("heads", "12", "Number of heads", options=("1", "2", "3", "4", "6", "8", "12", "16"))
-LAYER = state.Number("layer", 1, "Layer that the weights come from", low=1, high=6, step=1)
+LAYER = state.Number("from_layer", 1, "Layer that the weights come from", low=1, high=6, step=1)
 SHOW = state.Choice(
     "show",
     "weights",
@@ -56,7 +56,7 @@ def draw() -> None:
             key="many-heads",
         )
         _audit(layer, x, trace)
-        section.code(split_heads, merge_heads, MultiHeadAttention)
+        section.code(split_heads, merge_heads, MultiHeadAttention.trace, MultiHeadAttention._project)
         section.table(lambda: _table(trace, tokens), key="many-heads")
         section.sources(
             "Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.2, and table 3, row A: with the same total "
@@ -103,7 +103,7 @@ def _what_they_share(n_heads: int) -> None:
 
 def _draw_weights(trace: AttentionTrace, tokens: list[str], n_heads: int) -> None:
     panels = [matrix.Panel(trace.weights[0, head], tokens, tokens, title=f"Head {head + 1}") for head in range(n_heads)]
-    matrix.draw(panels, key="many-heads.weights", numbers=n_heads <= 4)
+    matrix.draw(panels, key="many-heads.weights", numbers=n_heads <= 4, per_row=4 if 4 < n_heads <= 12 else None)
     section.reading(
         "One square is one head. <b>Row</b>: the token that reads. <b>Column</b>: the token that is read. Darker: "
         "more. Point at a cell: the same pair is framed in every head."
@@ -122,7 +122,7 @@ def _draw_merge(trace: AttentionTrace, tokens: list[str], n_heads: int) -> None:
             merged,
             tokens,
             columns,
-            title="1  Laid side by side: " + " | ".join(f"head {cut * n_heads // D_MODEL + 1}" for cut in cuts)[:90],
+            title=f"1  Laid side by side: head 1 to head {n_heads}",
             signed=True,
             low=-scale,
             high=scale,

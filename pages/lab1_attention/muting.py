@@ -5,9 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from components import controls, errors, section, state, text
+from components import controls, errors, models, section, state, text
 from components.figures import matrix
 from engine.similarity import cosine_similarity
+from engine.texts import encode_text
 from pages.lab1_attention.params import ANIMAL
 from pages.lab1_attention.real_model_trace import Heads, ModelReading, embed, read
 
@@ -62,8 +63,9 @@ def draw(reading: ModelReading, sentence: str, layer: int, head: int) -> None:
     """Folded until it is wanted: buttons that mute heads, and what the muting changes."""
     muted = state.get(MUTE)
     title = "Switch heads off" + (f": {len(muted)} of {LAYERS * HEADS} are off" if muted else "")
-    # The label changes with the number of heads; the key keeps the fold as the learner left it.
-    folded = st.expander(title, key="real-model.muting", expanded=bool(muted), on_change="rerun")
+    # Opens with the first muted head and from then on is the learner's: a start that changed back would fold it shut.
+    start = st.session_state["real-model.muting.start"] = st.session_state.get("real-model.muting.start") or bool(muted)
+    folded = st.expander(title, key="real-model.muting", expanded=start, on_change="rerun")
     text.problem(state.problem(MUTE))
     if folded.open:
         with folded, errors.shown_as_a_sentence():
@@ -114,6 +116,9 @@ def _sentences(lines: str) -> tuple[str, ...]:
         raise ValueError(f"Sentences to compare: two or more lines are needed, {len(sentences)} given.")
     if len(sentences) > MOST_SENTENCES:
         text.problem(f"The first {MOST_SENTENCES} of {len(sentences)} lines are compared.")
+    for number, sentence in enumerate(sentences[:MOST_SENTENCES], start=1):
+        cut = models.cut_sentence(encode_text(models.minilm(), sentence))
+        text.problem(f"Line {number}: {cut}" if cut else None)
     return sentences[:MOST_SENTENCES]
 
 
@@ -125,12 +130,13 @@ def _matrices(sentences: tuple[str, ...], muted: Heads) -> None:
         [
             matrix.Panel(before, title="All heads on", **panel),
             matrix.Panel(after, title=f"{len(muted)} off", **panel),
-            matrix.Panel(after - before, title="Change", **{**panel, "role": "query"}, signed=True, low=-1.0),
+            matrix.Panel(after - before, title="Change", **{**panel, "role": "query"}, signed=True, low=-0.5, high=0.5),
         ],
         key="real-model.similarity",
         row_axis="sentence",
         column_axis="sentence",
         per_row=3,
+        max_cell=46,
         legend=False,
     )
     section.reading(

@@ -39,7 +39,7 @@ READING = {
     "Point at a token for its numbers, click to keep it. Small maps: all heads; click one.",
     "neuron": "One query and one key, 32 numbers each. Equal signs push the score up, opposite signs push it down. "
     "Point at another key to compare.",
-    "matrix": "Row: the token that reads. Column: the token that is read. Darker: more. Each row adds up to 1.",
+    "matrix": "Row: the token that reads. Column: the token that is read. Fuller colour: more. Each row adds up to 1.",
 }
 
 
@@ -50,7 +50,10 @@ def draw() -> None:
     with controls_column:
         reading = _controls()
     with figure_column, errors.shown_as_a_sentence():
-        if reading is not None:
+        if reading is None:
+            text.prose("The picture comes back as soon as there is a text to read.")
+            _try_this()
+        else:
             _figure(reading)
             _try_this()
             audit_line = st.container()
@@ -119,19 +122,21 @@ def _follow() -> None:
 
 
 def _how_drawn(reading: ModelReading) -> str:
+    n_muted = len(state.get(muting.MUTE))
+    off = f" {n_muted} of {LAYERS * HEADS} heads are off." if n_muted else ""
     if reading.packed.block == 1:
-        return ""
+        return off
     n_tokens, block = len(reading.text), reading.packed.block
     overview = f" The small maps average blocks of {block} × {block} tokens." if reading.packed.pooled else ""
     return (
         f" {n_tokens} tokens are more than can be drawn apart: {block} neighbours share a row, which shows what they "
-        f"read on average; click a row to open it.{overview}"
+        f"read on average; click a row to open it.{overview}{off}"
     )
 
 
 def _where_it_runs() -> str:
     loaded = models.minilm()
-    return f" {loaded.info.title}, {LAYERS} layers × {HEADS} heads, runs on {loaded.device}."
+    return f" The model, {loaded.info.title} with {LAYERS} layers of {HEADS} heads, runs on {loaded.device}."
 
 
 def _try_this() -> None:

@@ -25,7 +25,7 @@ def notice(reading: ModelReading, layer: int, head: int, token: int, read_token:
     """Two to four sentences about the open head, for the token that is chosen (all counted from 0, -1 for none)."""
     weights = reading.packed.weights(layer, head)  # (query_len, key_len)
     if token < 0:
-        return f"{_about_head(reading, layer, head)} {_strongest_pair(reading, weights)}"
+        return f"{_about_head(reading, layer, head)} {_strongest_pair(reading, weights)} {_about_text(reading)}"
     sentences = [_about_token(reading, weights, layer, head, token, read_token)]
     if reading.text.special[int(weights[token].argmax())]:
         sentences.append("Much weight on a separator often means that the head found nothing else to read.")
@@ -33,7 +33,7 @@ def notice(reading: ModelReading, layer: int, head: int, token: int, read_token:
         hidden = weights[token][np.array(reading.text.special)].sum()
         sentences.append(f"{hidden:.2f} of its reading goes to the hidden separators; the rest is not scaled up to 1.")
     sentences.append(_street(reading, weights, layer, head, token) or _elsewhere(reading, weights, layer, head, token))
-    sentences.append(_about_head(reading, layer, head))
+    sentences += [_about_head(reading, layer, head), _about_text(reading)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -76,6 +76,14 @@ def _about_head(reading: ModelReading, layer: int, head: int) -> str:
     if pattern.label == "mixed":
         return "Over the whole text this head follows none of the five simple patterns."
     return f"Over the whole text this head mostly {PATTERN_WORDS[pattern.label]} (score {pattern.score:.2f})."
+
+
+def _about_text(reading: ModelReading) -> str:
+    """What the text itself leaves open."""
+    n_words, n_unknown = reading.text.special.count(False), reading.text.tokens.count("[UNK]")
+    alone = "One token has nobody to read but itself and the separators: add words." if n_words == 1 else ""
+    unknown = f"[UNK] stands for a sign that this model never learned ({n_unknown} here)." if n_unknown else ""
+    return f"{alone} {unknown}".strip()
 
 
 def _strongest_pair(reading: ModelReading, weights: np.ndarray) -> str:

@@ -1,0 +1,1 @@
+"""The running app in a real browser: everything that needs JavaScript."""

@@ -60,3 +60,25 @@ def test_all_impossible_values_at_once_give_one_sentence_each_and_keep_every_con
     assert not page.exception
     assert values_of(page)[:4] == [4, "a", "a", False]
     assert len(page.get("html")) == 4
+
+
+def slider_as_long_as_the_text():
+    from components import controls, state
+
+    text = state.Text("text", "a b c d e f", "Text")
+    place = state.Number("place", 1, "Place", low=1, high=99, step=1)
+    state.enter("page")
+    state.open_params([text, place])
+    controls.slider(place, high=len(controls.line(text).split()))
+    state.publish([text, place])
+
+
+def test_a_slider_keeps_its_value_when_its_end_moves_and_says_so_when_it_cannot():
+    page = AppTest.from_function(slider_as_long_as_the_text, default_timeout=30).run()
+    page.slider[0].set_value(3).run()
+    page.text_input[0].set_value("a b c d").run()
+    assert (page.slider[0].value, page.slider[0].max) == (3, 4)
+    assert not page.get("html")
+    page.text_input[0].set_value("a b").run()
+    assert (page.slider[0].value, page.slider[0].max) == (2, 2)
+    assert "stood at 3: it is now 2" in page.get("html")[0].proto.body

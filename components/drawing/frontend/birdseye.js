@@ -1,7 +1,7 @@
 // The bird's-eye view: one small map for each head, layers from left to right, heads from top to bottom.
 // The maps are painted once into an atlas; choosing a head only draws frames over it.
 
-import { decodeBytes, mix, rgb } from "./theme.js"
+import { mix, rgb } from "./theme.js"
 
 export const SIGNS = { previous: "←", next: "→", "same token": "=", "separator sink": "]", broad: "∗" }
 const GAMMA = 0.7 // weak readings stay visible in a map of few pixels; the large views are linear
@@ -131,11 +131,4 @@ export function headAt(place, x, y) {
   const layer = Math.floor((x - place.left) / place.column)
   const head = Math.floor((y - place.top) / place.row)
   return layer >= 0 && head >= 0 && layer < place.layers && head < place.heads ? { layer, head } : null
-}
-
-// ---- packed numbers ------------------------------------------------------------------------------------------------
-
-export function decodeSixteen(base64, signed) {
-  const bytes = decodeBytes(base64)
-  return signed ? new Int16Array(bytes.buffer) : new Uint16Array(bytes.buffer)
 }

@@ -1,6 +1,6 @@
 // One head as a matrix over the same rows as its lines: a cell for each reading. Rows read, columns are read.
 
-import { inkOf, shorten } from "./lines.js"
+import { inkOf, shorten } from "./token_lines.js"
 import { formatNumber, mix, ramp, readableOn } from "./theme.js"
 
 export function layGrid(pen, theme, spec, box) {

@@ -123,40 +123,16 @@ function showMarks(view) {
 function drawPanel(view, pen, panel, index) {
   const { theme, place } = view
   const { x, y } = view.boxes[index]
-  const { cell, tall, size } = place
-  const colours = (panel.ramp ??= ramp(theme, panel.role, panel.signed))
-  if (panel.dark !== theme.dark) panel.ramp = ramp(theme, panel.role, panel.signed)
-  panel.dark = theme.dark
+  const { cell, tall } = place
+  panel.ramp = ramp(theme, panel.role, panel.signed)
   pen.textBaseline = "middle"
   drawLabels(view, pen, panel, index, x, y)
   pen.globalAlpha = panel.muted ? 0.35 : 1
   const inset = cell >= 8 ? 1 : 0
   const wide = panel.columns.length
   const width = cellWidth(view, panel)
-  for (let row = 0; row < panel.rows.length; row++) {
-    for (let column = 0; column < wide; column++) {
-      const at = row * wide + column
-      const [left, top] = [x + column * width, y + row * tall]
-      if (isHidden(view, index, at)) {
-        hatch(pen, theme, left, top, cell - inset, tall - inset)
-        continue
-      }
-      const colour = colourOf(panel, panel.ramp, panel.values[at])
-      pen.fillStyle = colour
-      pen.fillRect(left, top, width - inset + (inset ? 0 : 0.3), tall - inset)
-      if (panel.texts) {
-        pen.fillStyle = readableOn(colour, theme)
-        pen.font = `${size}px ${theme.font}`
-        pen.textAlign = "left"
-        if (tall >= size) pen.fillText(shorten(pen, panel.texts[at], width - 12), left + 7, top + (tall - inset) / 2 + 1)
-      } else if (cell >= size * 2.5 && view.data.numbers !== false) {
-        pen.fillStyle = readableOn(colour, theme)
-        pen.font = `${size}px ${theme.font}`
-        pen.textAlign = "center"
-        pen.fillText(formatNumber(panel.values[at], panel.digits ?? 2), left + (cell - inset) / 2, top + (tall - inset) / 2 + 1)
-      }
-    }
-  }
+  drawColours(view, pen, panel, x, y, width, inset)
+  drawContents(view, pen, panel, index, width, inset)
   pen.globalAlpha = 1
   pen.strokeStyle = mix(theme.background, theme.text, 0.3)
   pen.lineWidth = 1
@@ -170,10 +146,59 @@ function drawPanel(view, pen, panel, index) {
   }
 }
 
-function colourOf(panel, colours, value) {
-  if (Number.isNaN(value)) return colours[0]
+// All colours of a panel at once: a picture of one pixel a cell, enlarged, with the gaps drawn over it.
+function drawColours(view, pen, panel, x, y, width, inset) {
+  const { tall } = view.place
+  const [rows, wide] = [panel.rows.length, panel.columns.length]
+  const tile = (view.tile ??= document.createElement("canvas"))
+  tile.width = wide
+  tile.height = rows
+  const tilePen = tile.getContext("2d")
+  const picture = tilePen.createImageData(wide, rows)
+  const { bytes } = panel.ramp
+  for (let at = 0; at < rows * wide; at++) {
+    const from = 3 * stepOf(panel, panel.values[at])
+    picture.data[4 * at] = bytes[from]
+    picture.data[4 * at + 1] = bytes[from + 1]
+    picture.data[4 * at + 2] = bytes[from + 2]
+    picture.data[4 * at + 3] = 255
+  }
+  tilePen.putImageData(picture, 0, 0)
+  pen.imageSmoothingEnabled = false
+  pen.drawImage(tile, x, y, wide * width, rows * tall)
+  if (!inset) return
+  pen.fillStyle = view.theme.background
+  for (let column = 1; column <= wide; column++) pen.fillRect(x + column * width - 1, y, 1, rows * tall)
+  for (let row = 1; row <= rows; row++) pen.fillRect(x, y + row * tall - 1, wide * width, 1)
+}
+
+// What stands in the cells: hatching where nothing may be read, words, or numbers where there is room for them.
+function drawContents(view, pen, panel, index, width, inset) {
+  const { theme, place } = view
+  const { x, y } = view.boxes[index]
+  const { cell, tall, size } = place
+  const numbers = !panel.texts && cell >= size * 2.5 && view.data.numbers !== false
+  const hides = panel.masked || (index === 0 && view.cells)
+  if (!panel.texts && !numbers && !hides) return
+  pen.font = `${size}px ${theme.font}`
+  panel.values.forEach((value, at) => {
+    const left = x + (at % panel.columns.length) * width
+    const top = y + Math.floor(at / panel.columns.length) * tall
+    if (hides && isHidden(view, index, at)) return hatch(pen, theme, left, top, cell - inset, tall - inset)
+    if (panel.texts && tall < size) return
+    if (!panel.texts && !numbers) return
+    pen.fillStyle = readableOn(panel.ramp[stepOf(panel, value)], theme)
+    pen.textAlign = panel.texts ? "left" : "center"
+    if (panel.texts) pen.fillText(shorten(pen, panel.texts[at], width - 12), left + 7, top + (tall - inset) / 2 + 1)
+    else pen.fillText(formatNumber(value, panel.digits ?? 2), left + (cell - inset) / 2, top + (tall - inset) / 2 + 1)
+  })
+}
+
+// Which of the 256 colours of the panel's scale `value` takes.
+function stepOf(panel, value) {
+  if (Number.isNaN(value)) return 0
   const share = (value - panel.low) / (panel.high - panel.low || 1)
-  return colours[Math.max(0, Math.min(255, Math.round(share * 255)))]
+  return Math.max(0, Math.min(255, Math.round(share * 255)))
 }
 
 function drawLabels(view, pen, panel, index, x, y) {

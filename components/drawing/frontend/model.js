@@ -6,16 +6,17 @@
 //                    open: { layer, head, weights (uint16), queries, keys (int16) }
 //   queryUnit, keyUnit (times the int16), labels, scores (layers, heads), best (layers, heads), words: label -> words,
 //   choice: { layer, head, token, read, mute: ["layer.head"] } counted from 0, -1 for none, show: { view, hide } }
-// event: { type: "choice", ...choice }
+// event: { type: "choice", ...choice, time }
 
-import { SIGNS, decodeSixteen, headAt, layBirdseye, paintAtlas, paintBirdseye } from "./birdseye.js"
+import { headAt, layBirdseye, paintAtlas, paintBirdseye } from "./birdseye.js"
 import { cellAt, layGrid, named, paintGrid } from "./grid.js"
-import { headingHeight, layLines, lineRowAt, paintLines, rowOf, rowsOf, sharesBetween, spokenLines, tokenRows } from "./lines.js"
+import { FULL, readNumbers, readOpen, readSpec } from "./model_numbers.js"
+import { fillLegend, fillTitle, tipLines } from "./model_words.js"
 import { paintNeuron } from "./neuron.js"
-import { decodeBytes, formatNumber, makeTip, readTheme, sizeCanvas } from "./theme.js"
+import { formatNumber, makeTip, readTheme, sizeCanvas } from "./theme.js"
+import { headingHeight, layLines, lineRowAt, paintLines, rowOf, rowsOf, spokenLines } from "./token_lines.js"
 
 const PAUSE = 400 // milliseconds before Python is told
-const FULL = 65535 // the whole number that stands for weight 1
 const BIRD = 316 // the width of all heads together
 const GAP = 34 // between them and the open head, as in drawing.css
 
@@ -78,50 +79,6 @@ function update(view, data, send) {
   view.main.setAttribute("aria-label", data.alt)
   fillLegend(view)
   redrawAll(view)
-}
-
-function readNumbers(view) {
-  const { data } = view
-  view.trace = data.trace
-  view.atlas = null
-  const n = data.tokens.length
-  view.size = data.pooled ? Math.ceil(n / data.block) : n
-  view.maps = data.pooled ? decodeBytes(data.maps) : decodeSixteen(data.maps, false)
-  view.queries = data.pooled ? null : decodeSixteen(data.queries, true)
-  view.keys = data.pooled ? null : decodeSixteen(data.keys, true)
-}
-
-function readOpen(open) {
-  const { layer, head } = open
-  return { layer, head, weights: decodeSixteen(open.weights, false), queries: decodeSixteen(open.queries, true), keys: decodeSixteen(open.keys, true) }
-}
-
-// The full numbers of the chosen head: weights (n x n), queries and keys (n x headDim); null while they are on the way.
-function headNumbers(view) {
-  const { data, choice } = view
-  const n = data.tokens.length
-  if (data.pooled) return view.open?.layer === choice.layer && view.open.head === choice.head ? view.open : null
-  const at = choice.layer * data.heads + choice.head
-  const part = (all, size) => all.subarray(at * size, (at + 1) * size)
-  return { weights: part(view.maps, n * n), queries: part(view.queries, n * data.headDim), keys: part(view.keys, n * data.headDim) }
-}
-
-// The rows of both sides and the weights between them, for the chosen head.
-function readSpec(view) {
-  const { data, choice } = view
-  const hidden = data.show.hide ? data.special : null
-  const numbers = headNumbers(view)
-  view.numbers = numbers
-  if (!numbers) {
-    const rows = tokenRows(data.tokens, { block: data.block })
-    const at = (choice.layer * data.heads + choice.head) * view.size ** 2
-    const shares = Float32Array.from(view.maps.subarray(at, at + view.size ** 2), (value) => value / 255)
-    return { queryRows: rows, keyRows: rows, shares }
-  }
-  const open = (index) => (index >= 0 ? index : null)
-  const queryRows = tokenRows(data.tokens, { hidden, open: open(choice.token), block: data.block })
-  const keyRows = tokenRows(data.tokens, { hidden, open: open(choice.read), block: data.block })
-  return { queryRows, keyRows, shares: sharesBetween(numbers.weights, 1 / FULL, data.tokens.length, queryRows, keyRows) }
 }
 
 function redrawAll(view) {
@@ -192,7 +149,8 @@ function redrawMain(view) {
   const width = view.beside ? view.width - view.birdPlace.width - GAP : view.width
   const rows = Math.max(spec.queryRows.length, spec.keyRows.length)
   const least = mode === "neuron" ? headingHeight(theme) + (data.headDim * 13 + 100) * theme.scale : 0
-  const height = Math.max(view.birdPlace.height, headingHeight(theme) + rows * 13.5 * theme.scale, least)
+  const needed = mode === "matrix" ? view.birdPlace.height + 60 * theme.scale : headingHeight(theme) + rows * 13.5 * theme.scale
+  const height = Math.max(view.birdPlace.height, needed, least)
   const pen = sizeCanvas(view.main, width, height)
   pen.clearRect(0, 0, width, height)
   const muted = view.choice.mute.includes(`${view.choice.layer}.${view.choice.head}`)
@@ -259,49 +217,6 @@ function neuronPair(view) {
   return { queryRow, keyRow, query, key }
 }
 
-// ---- words ---------------------------------------------------------------------------------------------------------
-
-function fillTitle(view) {
-  const { data, choice } = view
-  const { layer, head } = choice
-  const off = choice.mute.includes(`${layer}.${head}`) ? ", muted" : ""
-  const strong = Object.assign(document.createElement("b"), { textContent: `Layer ${layer + 1}, head ${head + 1}${off}` })
-  const words = Object.assign(document.createElement("span"), { textContent: headWords(data, layer, head) })
-  view.title.replaceChildren(strong, words)
-}
-
-function headWords(data, layer, head) {
-  const label = data.labels[layer][head]
-  const score = formatNumber(data.scores[layer][head], 2)
-  if (label === "mixed") return `no simple pattern (nearest: ${data.words[data.best[layer][head]]}, ${score})`
-  return `${SIGNS[label]} ${data.words[label]}, ${score}`
-}
-
-function fillLegend(view) {
-  const { words } = view.data
-  const entries = Object.entries(SIGNS).map(([name, sign]) => {
-    const entry = document.createElement("span")
-    entry.append(Object.assign(document.createElement("b"), { textContent: sign }), ` ${words[name]}`)
-    return entry
-  })
-  view.legend.replaceChildren(...entries, "no sign: mixed")
-}
-
-function tipLines(view, { layer, head }) {
-  const { data, choice } = view
-  const lines = [`Layer ${layer + 1}, head ${head + 1}${choice.mute.includes(`${layer}.${head}`) ? ", muted" : ""}`, headWords(data, layer, head)]
-  const n = data.tokens.length
-  if (choice.token >= 0 && !data.pooled) {
-    const row = view.maps.subarray(((layer * data.heads + head) * n + choice.token) * n).subarray(0, n)
-    let best = -1
-    row.forEach((value, i) => {
-      if (!(data.show.hide && data.special[i]) && (best < 0 || value > row[best])) best = i
-    })
-    if (best >= 0) lines.push(`${choice.token + 1} ${data.tokens[choice.token]} reads ${best + 1} ${data.tokens[best]} most, ${formatNumber(row[best] / FULL, 2)}`)
-  }
-  return lines
-}
-
 // ---- what the learner does -----------------------------------------------------------------------------------------
 
 function listen(view) {
@@ -340,7 +255,8 @@ function tell(view) {
     const told = JSON.stringify(view.choice)
     if (told === view.told) return
     view.sent.add(told)
-    view.send({ type: "choice", ...structuredClone(view.choice) })
+    // The time makes every event a new one: the same choice may come again after Python has chosen otherwise.
+    view.send({ type: "choice", ...structuredClone(view.choice), time: Date.now() })
   }, PAUSE)
 }
 

@@ -1,6 +1,6 @@
 // The neuron view: one query and one key, element by element: query x key = product, the sum, and the score.
 
-import { inkOf, shorten } from "./lines.js"
+import { inkOf, shorten } from "./token_lines.js"
 import { formatNumber, mix, readableOn } from "./theme.js"
 
 // pair: { query, key (arrays of head_dim numbers), queryToken, keyToken, weight, nKeys }

@@ -37,15 +37,25 @@ export function luminance([r, g, b]) {
   return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255
 }
 
-// 256 colours from `low` to `high`, through the background when the scale is signed.
+// 256 colours from the background to the role's, through it when the scale is signed: CSS colours, and their bytes.
+// Kept by their ends, because many panels of a figure, and many figures in a row, share one scale.
+const ramps = new Map()
+
 export function ramp(theme, role, signed) {
   const high = theme.roles[role] ?? theme.roles.query
-  if (!signed) return Array.from({ length: 256 }, (_, i) => mix(theme.background, high, i / 255))
-  const positive = theme.roles.query
-  const negative = theme.roles.negative
-  return Array.from({ length: 256 }, (_, i) =>
-    i < 128 ? mix(theme.background, negative, (128 - i) / 128) : mix(theme.background, positive, (i - 128) / 127),
-  )
+  const name = `${theme.background} ${signed ? "signed" : high} ${theme.roles.query}`
+  if (!ramps.has(name)) {
+    const colours = signed
+      ? Array.from({ length: 256 }, (_, i) =>
+          i < 128
+            ? mix(theme.background, theme.roles.negative, (128 - i) / 128)
+            : mix(theme.background, theme.roles.query, (i - 128) / 127),
+        )
+      : Array.from({ length: 256 }, (_, i) => mix(theme.background, high, i / 255))
+    colours.bytes = Uint8Array.from(colours.flatMap(rgb))
+    ramps.set(name, colours)
+  }
+  return ramps.get(name)
 }
 
 export function readableOn(colour, theme) {

@@ -1,0 +1,71 @@
+"""The labs as the browser tests meet them: addresses, sections, and links with other values than the defaults."""
+
+import ast
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+from components import state
+from tests.serving import ROOT
+
+SENTENCE = "Two small birds sang and flew away."
+
+# Values that must fit together, where one step from each default would not.
+CHOSEN: dict[tuple[str, str], dict[str, str]] = {
+    ("/lab1", "shapes"): {"s_d_model": "20", "s_heads": "5"},
+    ("/lab1", "real-model"): {"text": "A small bird sang on the fence, and then it flew away."},
+}
+
+
+@dataclass(frozen=True)
+class OpenSection:
+    """One section of one lab; `path` is the lab's address."""
+
+    path: str
+    name: str
+    label: str
+    module_name: str
+    first: bool  # the section that a link without a section opens
+
+    @property
+    def module(self) -> ModuleType:
+        return importlib.import_module(self.module_name)
+
+    def link(self) -> dict[str, str]:
+        """The link to this section at its defaults."""
+        return {} if self.first else {"section": self.name}
+
+    def other_link(self) -> dict[str, str]:
+        """A link to this section in which every parameter that can be changed differs from its default."""
+        values = self.link()
+        chosen = CHOSEN.get((self.path, self.name), {})
+        for param in self.module.PARAMS:
+            if param.name in chosen:
+                values[param.name] = chosen[param.name]
+            elif (value := _another(param)) is not None:
+                values[param.name] = param.format(value)
+        return values
+
+
+def sections() -> list[OpenSection]:
+    """Every section of every lab, read from the labs' page.py without running them."""
+    found = []
+    for script in sorted((ROOT / "pages").glob("lab*_*/page.py")):
+        path = "/" + script.parent.name.split("_")[0]
+        calls = [node for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        named = [[part.value for part in call.args] for call in calls if getattr(call.func, "id", "") == "Section"]
+        found += [OpenSection(path, *names, first=place == 0) for place, names in enumerate(named)]
+    return found
+
+
+def _another(param: state.Param) -> object | None:
+    if isinstance(param, state.Number):
+        up = param.default + param.step
+        return up if up <= param.high else param.default - param.step
+    if isinstance(param, state.Choice):
+        return next(option for option in param.options if option != param.default)
+    if isinstance(param, state.Flag):
+        return not param.default
+    if type(param) is state.Text:
+        return SENTENCE
+    return None
