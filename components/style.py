@@ -34,4 +34,5 @@ STYLE_PRESENTING = """
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"]
 { display: none !important; }
 .block-container { padding-top: .8rem; max-width: none; }
+.labs-aside { display: none; }
 """

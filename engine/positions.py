@@ -1,146 +1,134 @@
-"""Rotary positions: a token's place is told by turning its vectors, not by adding anything to them.
+"""Positions: attention alone cannot tell "dog bites man" from "man bites dog", so each model tells it in some way.
 
-Source: Su et al. 2021 (RoFormer), equations 14, 15 and 34. The head's dimensions are taken two at a time. Each pair
-is a point in the plane and is turned by (position x frequency): fast for the first pair, ever slower for later ones.
-Query and key turn alike, so their dot product depends only on how far apart the two tokens stand.
+Four ways, from the oldest: add a fixed pattern of waves to each token (sinusoidal), add a learned vector (learned),
+turn queries and keys (rotary, in engine.rotary), or take something off the scores for distance (ALiBi).
 """
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-SCALINGS = ("linear", "dynamic", "yarn")
-SCALING_KEYS = {"type", "factor", "original_max_len", "seq_len"}
-YARN_FAST, YARN_SLOW = (
-    32.0,
-    1.0,
-)  # full turns within the trained length: beta and alpha of Peng et al. 2023, section 3.2
+from engine.rotary import apply_rotary, rotary_frequencies
+
+__all__ = [
+    "LearnedPositions",
+    "alibi_bias",
+    "alibi_bias_between",
+    "alibi_slopes",
+    "apply_rotary",
+    "rotary_frequencies",
+    "sinusoidal_encoding",
+    "sinusoids_at",
+]
 
 
-def rotary_frequencies(head_dim: int, *, base: float = 10000.0, scaling: dict | None = None) -> Tensor:
-    """How far each pair of dimensions turns from one token to the next, in radians.
+def sinusoidal_encoding(seq_len: int, d_model: int, *, base: float = 10000.0) -> Tensor:
+    """A pattern for each place: waves of many lengths, like the digits of a counter that run at different speeds.
 
-    Without scaling: frequency of pair i is base ** (-2 i / head_dim) (Su et al. 2021, equation 15). A `scaling`
-    stretches the turns, so that a model reads texts longer than those it was trained on:
+    Source: Vaswani et al. 2017, section 3.5. Even columns hold sines, odd columns the cosines of the same angles; the
+    angle of columns 2i and 2i + 1 at place p is p / base ** (2i / d_model). Some models (Marian) keep all sines in the
+    left half instead: the same numbers in another order, which must not be mixed with this one.
 
-    - "linear" divides every frequency by `factor` (Chen et al. 2023): positions are squeezed together.
-    - "dynamic" raises the base once the text, `seq_len`, is longer than `original_max_len`: fast pairs hardly change.
-    - "yarn" leaves pairs alone that turn often within `original_max_len`, divides those that never finish a turn, and
-      blends in between (Peng et al. 2023, equation 13).
+    Returns (seq_len, d_model). Raises ValueError for sizes under 1 and a base not above 1.
 
-    Returns (head_dim // 2,). Raises ValueError for an odd head_dim, a base not above 1, or a wrong scaling.
-
-    >>> [round(f, 6) for f in rotary_frequencies(4).tolist()]  # 10000 ** 0 and 10000 ** (-2 / 4)
-    [1.0, 0.01]
+    >>> [[round(x, 4) for x in row] for row in sinusoidal_encoding(2, 4).tolist()]
+    [[0.0, 1.0, 0.0, 1.0], [0.8415, 0.5403, 0.01, 0.9999]]
     """
-    _check_rotary(head_dim, base, scaling)
-    if scaling is None:
-        return _plain_frequencies(head_dim, base)  # (head_dim // 2,)
-    factor = float(scaling["factor"])
-    if scaling["type"] == "linear":
-        return _plain_frequencies(head_dim, base) / factor
-    original_max_len = scaling["original_max_len"]
-    if scaling["type"] == "dynamic":
-        stretch = factor * max(scaling["seq_len"], original_max_len) / original_max_len - (factor - 1)
-        return _plain_frequencies(head_dim, base * stretch ** (head_dim / (head_dim - 2)))
-    kept = _yarn_share_kept(head_dim, base, original_max_len)  # (head_dim // 2,)
-    plain = _plain_frequencies(head_dim, base)
-    return plain / factor * (1 - kept) + plain * kept  # (head_dim // 2,)
+    _check_whole("seq_len", seq_len, at_least=1)
+    return sinusoids_at(torch.arange(seq_len), d_model, base=base)  # (seq_len, d_model)
 
 
-def apply_rotary(
-    x: Tensor, positions: Tensor, *, base: float = 10000.0, scaling: dict | None = None, interleaved: bool = False
-) -> Tensor:
-    """Turn every query or key by its position.
-
-    Source: Su et al. 2021, equation 34. With `interleaved=True` the pairs are neighbours (0, 1), (2, 3) ... as in the
-    paper; with False they are (0, half), (1, half + 1) ... as in Llama checkpoints. The two give the same model when
-    the weights are permuted to match, and nonsense when they are mixed up.
-
-    x (..., seq_len, head_dim); positions (seq_len,), or (batch, seq_len) for x (batch, ..., seq_len, head_dim).
-    Returns the shape of x. With "yarn" the result is also lengthened by 0.1 ln(factor) + 1 (Peng et al. 2023,
-    equation 15), as the checkpoints made with it expect. Raises ValueError when the shapes do not fit.
-
-    >>> quarter_turn = torch.tensor([math.pi / 2])
-    >>> apply_rotary(torch.tensor([[1.0, 0.0]]), quarter_turn).round().tolist()
-    [[-0.0, 1.0]]
-    """
-    positions = _check_positions(x, positions)
-    frequencies = rotary_frequencies(x.shape[-1], base=base, scaling=scaling).to(x.device)
-    angles = positions[..., None].float() * frequencies  # (seq_len, head_dim // 2) or (batch, seq_len, head_dim // 2)
-    if angles.dim() == 3:
-        for _ in range(x.dim() - 3):  # every axis between batch and seq_len, such as n_heads, turns alike
-            angles = angles.unsqueeze(1)  # (batch, 1, seq_len, head_dim // 2)
-    length = _length_factor(scaling)
-    cos, sin = (angles.cos() * length).to(x.dtype), (angles.sin() * length).to(x.dtype)
-
-    if interleaved:
-        left, right = x[..., 0::2], x[..., 1::2]  # each (..., seq_len, head_dim // 2)
-    else:
-        left, right = x.chunk(2, dim=-1)  # each (..., seq_len, head_dim // 2)
-    turned_left = left * cos - right * sin
-    turned_right = left * sin + right * cos
-    if interleaved:
-        return torch.stack([turned_left, turned_right], dim=-1).flatten(-2)  # (..., seq_len, head_dim)
-    return torch.cat([turned_left, turned_right], dim=-1)  # (..., seq_len, head_dim)
-
-
-def _plain_frequencies(head_dim: int, base: float) -> Tensor:
-    exponents = torch.arange(0, head_dim, 2).float() / head_dim  # (head_dim // 2,)
-    return 1.0 / base**exponents
-
-
-def _yarn_share_kept(head_dim: int, base: float, original_max_len: int) -> Tensor:
-    """1 for pairs that keep their frequency, 0 for pairs that are stretched in full, a ramp between them."""
-
-    def pair_that_turns(n_turns: float) -> float:  # solves: original_max_len * base ** (-2 i / head_dim) = 2 pi n_turns
-        return head_dim * math.log(original_max_len / (2 * math.pi * n_turns)) / (2 * math.log(base))
-
-    # Rounded outwards and kept in range the way released checkpoints do it, or their numbers would not come out.
-    first = max(math.floor(pair_that_turns(YARN_FAST)), 0)
-    last = min(math.ceil(pair_that_turns(YARN_SLOW)), head_dim - 1)
-    width = last - first or 0.001  # a ramp of no width is a step
-    ramp = (torch.arange(head_dim // 2).float() - first) / width  # (head_dim // 2,)
-    return 1 - ramp.clamp(0, 1)
-
-
-def _length_factor(scaling: dict | None) -> float:
-    if scaling is None or scaling["type"] != "yarn" or scaling["factor"] <= 1:
-        return 1.0
-    return 0.1 * math.log(scaling["factor"]) + 1.0
-
-
-def _check_rotary(head_dim: int, base: float, scaling: dict | None) -> None:
-    if not isinstance(head_dim, int) or head_dim < 2 or head_dim % 2:
-        raise ValueError(f"head_dim must be an even number of 2 or more, got {head_dim!r}: dimensions turn in pairs")
+def sinusoids_at(positions: Tensor, d_model: int, *, base: float = 10000.0) -> Tensor:
+    """The same pattern for any places: positions (...,) to (..., d_model)."""
+    _check_whole("d_model", d_model, at_least=1)
     if not 1 < base < math.inf:
         raise ValueError(f"base must be a finite number above 1 (10000 is usual), got {base!r}")
-    if scaling is None:
-        return
-    kind = scaling.get("type")
-    if kind not in SCALINGS:
-        raise ValueError(f"scaling type must be one of {', '.join(SCALINGS)}, got {kind!r}")
-    if unknown := set(scaling) - SCALING_KEYS:
-        raise ValueError(f"scaling has unknown entries {sorted(unknown)}; it may hold {sorted(SCALING_KEYS)}")
-    needed = {"linear": ["factor"], "dynamic": ["factor", "original_max_len", "seq_len"]}
-    for name in needed.get(kind, ["factor", "original_max_len"]):
-        if not isinstance(scaling.get(name), (int, float)) or not 1 <= scaling[name] < math.inf:
-            raise ValueError(f"scaling {name!r} must be a number of 1 or more, got {scaling.get(name)!r}")
-    if kind == "dynamic" and head_dim == 2:
-        raise ValueError(
-            "head_dim must be 4 or more for dynamic scaling, got 2: its exponent is head_dim / (head_dim - 2)"
-        )
+    columns = torch.arange(d_model, device=positions.device)  # (d_model,)
+    # float32 for the exponent's power would already be off in the fourth digit at place 1000
+    exact = torch.float32 if positions.device.type == "mps" else torch.float64
+    wave_lengths = base ** (2 * (columns // 2) / d_model).to(exact)  # (d_model,), over 2 pi
+    angles = positions[..., None] / wave_lengths  # (..., d_model)
+    return torch.where(columns % 2 == 0, angles.sin(), angles.cos()).float()  # (..., d_model)
 
 
-def _check_positions(x: Tensor, positions: Tensor) -> Tensor:
-    if x.dim() < 2:
-        raise ValueError(f"x must be (..., seq_len, head_dim), got shape {tuple(x.shape)}")
-    positions = torch.as_tensor(positions, device=x.device)
-    fits = positions.dim() == 1 or (positions.dim() == 2 and x.dim() >= 3 and positions.shape[0] in (1, x.shape[0]))
-    if not fits or positions.shape[-1] != x.shape[-2]:
-        raise ValueError(
-            f"positions must be (seq_len,) or (batch, seq_len) for x of shape {tuple(x.shape)}, "
-            f"got shape {tuple(positions.shape)}"
-        )
-    return positions
+class LearnedPositions(nn.Embedding):
+    """One vector for each place, learned like any other weight (Gehring et al. 2017; Vaswani et al. 2017, table 3 E).
+
+    There is nothing to read beyond the last place: a position of max_len or more raises ValueError.
+    """
+
+    def __init__(self, max_len: int, d_model: int) -> None:
+        _check_whole("max_len", max_len, at_least=1)
+        _check_whole("d_model", d_model, at_least=1)
+        super().__init__(max_len, d_model)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """positions (...,) whole numbers from 0 to max_len - 1, to (..., d_model)."""
+        if positions.is_floating_point() or positions.dtype == torch.bool:
+            raise ValueError(f"positions must be whole numbers, got {positions.dtype}")
+        if positions.numel():
+            low, high = int(positions.min()), int(positions.max())
+            if low < 0 or high >= self.num_embeddings:
+                wrong = low if low < 0 else high
+                raise ValueError(f"positions must lie between 0 and max_len - 1 = {self.num_embeddings - 1}, got {wrong}")
+        return super().forward(positions)
+
+
+def alibi_slopes(n_heads: int) -> Tensor:
+    """How strongly each head minds distance: a falling row of powers of one half.
+
+    Source: Press et al. 2022 (ALiBi), section 3, and for other numbers of heads the function in their code. For n_heads
+    a power of two, head h (from 1) has slope 2 ** (-8 h / n_heads). Otherwise the slopes of the next smaller power
+    of two come first, and every second slope of the next larger one fills the rest.
+
+    Returns (n_heads,). Raises ValueError for n_heads under 1.
+
+    >>> alibi_slopes(4).tolist()
+    [0.25, 0.0625, 0.015625, 0.00390625]
+    >>> alibi_slopes(3).tolist()
+    [0.0625, 0.00390625, 0.25]
+    """
+    _check_whole("n_heads", n_heads, at_least=1)
+    smaller = 2 ** int(math.log2(n_heads))  # the next power of two, downwards
+    slopes = _slopes_of_power_of_two(smaller)
+    slopes += _slopes_of_power_of_two(2 * smaller)[0::2][: n_heads - smaller]
+    return torch.tensor(slopes)  # (n_heads,)
+
+
+def alibi_bias(n_heads: int, query_len: int, key_len: int | None = None) -> Tensor:
+    """What ALiBi takes off each score: the head's slope times the distance between the two tokens.
+
+    Source: Press et al. 2022, equation in section 3. It is added to the scaled scores, as `bias`. With fewer queries
+    than keys the queries are the last ones, as in `causal_mask`. The distance is counted in both directions, so an
+    encoder can use it too; a decoder also needs its causal mask.
+
+    Returns (n_heads, query_len, key_len), 0 for the token itself and negative elsewhere.
+
+    >>> alibi_bias(1, 1, 3).tolist()  # the one head of slope 1 / 256
+    [[[-0.0078125, -0.00390625, 0.0]]]
+    """
+    key_len = query_len if key_len is None else key_len
+    _check_whole("query_len", query_len, at_least=0)
+    _check_whole("key_len", key_len, at_least=0)
+    keys = torch.arange(key_len)  # (key_len,)
+    queries = torch.arange(query_len) + key_len - query_len  # (query_len,)
+    return alibi_bias_between(alibi_slopes(n_heads), queries, keys)
+
+
+def alibi_bias_between(slopes: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+    """The same for places that do not simply count up, as when texts of a batch are padded.
+
+    query_positions (..., query_len) and key_positions (..., key_len) to (..., n_heads, query_len, key_len).
+    """
+    distance = (query_positions[..., :, None] - key_positions[..., None, :]).abs()  # (..., query_len, key_len)
+    return -slopes.to(distance.device)[:, None, None] * distance[..., None, :, :]  # (..., n_heads, query_len, key_len)
+
+
+def _slopes_of_power_of_two(n_heads: int) -> list[float]:
+    return [2.0 ** (-8 * head / n_heads) for head in range(1, n_heads + 1)]
+
+
+def _check_whole(name: str, value: int, *, at_least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        raise ValueError(f"{name} must be a whole number of {at_least} or more, got {value!r}")

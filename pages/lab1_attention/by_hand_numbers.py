@@ -68,7 +68,7 @@ class Notes(state.Param):
 
     def parse(self, raw: str) -> tuple[tuple[str, str], ...]:
         notes = []
-        for part in raw.split("*")[:200] if raw else ():
+        for part in raw.split("*")[:200]:
             cell, _, text = part.partition("=")
             try:
                 code, _, _ = numbers.read_cell_id(cell)

@@ -45,11 +45,11 @@ function build(host) {
   const frame = make("div", "model", host)
   const left = make("div", "model-all", frame)
   const right = make("div", "model-one", frame)
-  const bird = make("canvas", "", left)
+  const bird = make("canvas", "model-bird", left)
   const legend = make("div", "model-legend", left)
   const mute = make("button", "chip", left)
   const title = make("div", "model-title", right)
-  const main = make("canvas", "", right)
+  const main = make("canvas", "model-main", right)
   const spoken = make("div", "spoken", host)
   spoken.setAttribute("aria-live", "polite")
   for (const canvas of [bird, main]) {

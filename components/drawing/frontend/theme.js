@@ -6,7 +6,7 @@ export function readTheme(host, data) {
   const text = css.getPropertyValue("--st-text-color").trim() || "#1b2530"
   const dark = luminance(rgb(background)) < 0.4
   const font = css.getPropertyValue("--st-font").trim() || "sans-serif"
-  const roles = Object.fromEntries((Array.isArray(data.roles) ? data.roles : Object.entries(data.roles).map(([n, p]) => [n, ...p])).map(([name, ...pair]) => [name, pair[dark ? 1 : 0]]))
+  const roles = Object.fromEntries(data.roles.map(([name, ...pair]) => [name, pair[dark ? 1 : 0]]))
   return { background, text, dark, font, roles, scale: data.scale ?? 1, faint: mix(background, text, 0.14), soft: mix(background, text, 0.62) }
 }
 
