@@ -19,17 +19,26 @@ def slider(param: state.Number, *, high: float | None = None) -> Any:
     high: a lower end than the parameter's own, such as the number of tokens of the text on screen. A value beyond it
     becomes it, and the control says so. With a single possible value there is nothing to slide, and it says that.
     """
-    high = param.high if high is None else min(high, param.high)
-    if state.get(param) > high:
-        beyond = state.get(param)
-        state.set_value(param, high)
-        state.complain(param, f"{param.label} goes up to {high} here and stood at {beyond}: it is now {high}.")
+    high = fit(param, param.high if high is None else high)
     if high <= param.low:
         text.prose(f"{text.escape(param.label)}: {param.low} is the only choice here.", "labs-reading")
         text.problem(state.problem(param))
         return state.get(param)
     _write_again_when_it_changes(param, high)
     return _widget(st.slider, param, min_value=param.low, max_value=high, step=param.step)
+
+
+def fit(param: state.Number, high: float) -> float:
+    """Brings a value that lies beyond `high` down to it and says so. Returns the end that holds here.
+
+    `slider` does it by itself; a section whose figure comes before its controls calls it before the figure.
+    """
+    high = min(high, param.high)
+    if state.get(param) > high:
+        beyond = state.get(param)
+        state.set_value(param, high)
+        state.complain(param, f"{param.label} goes up to {high} here and stood at {beyond}: it is now {high}.")
+    return high
 
 
 def choice(param: state.Choice, *, compact: bool = False, wrap: bool = False, label_visibility: str = "visible") -> str:

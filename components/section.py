@@ -3,6 +3,7 @@ and folded below: the code that ran, the numbers as a table, the sources."""
 
 import inspect
 import textwrap
+import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components import state, text
 
+PAINT_FIRST = 0.03  # seconds; measured: shorter, and the figure often waits for the words below it
+
 
 def layout(
     question: str, controls_share: float = 1.0, figure_share: float = 2.4, gap: str = "large"
@@ -19,6 +22,15 @@ def layout(
     """The section's one question, and two columns under it: (controls, figure)."""
     st.header(question, anchor=False)
     return tuple(st.columns([controls_share, figure_share], gap=gap))
+
+
+def let_it_paint() -> None:
+    """Called after the figure: a moment in which it reaches the screen before the rest of the section is made.
+
+    Streamlit sends what a run has made while the run goes on, but only when Python gives its other threads a turn;
+    without this pause the browser gets everything at once and lays all of it out before the figure.
+    """
+    time.sleep(PAINT_FIRST)
 
 
 def reading(sentence: str) -> None:

@@ -67,13 +67,16 @@ PARAMS = [START, DIMS, MASK, *SWITCHES, BOARD, SHOWN, TOKENS, CELL, GUESSES, TYP
 @st.fragment
 def draw() -> None:
     controls_column, figure_column = section.layout(QUESTION, figure_share=3.2)
-    with controls_column, errors.shown_as_a_sentence():
-        _controls()
     with errors.shown_as_a_sentence():
         setup = _setup()
         trace = setup.run()
         with figure_column:
             _figure(setup, trace)
+    section.let_it_paint()
+    with controls_column, errors.shown_as_a_sentence():
+        _controls()
+    with errors.shown_as_a_sentence():
+        with figure_column:
             by_hand_notice.write(setup, trace, covered=state.get(BOARD) and not state.get(SHOWN))
             _try_this()
             _audit(setup, trace)

@@ -63,10 +63,13 @@ def draw() -> None:
     with controls_column:
         reader = _reading(READER)
         memory = _reading(MEMORY)
-        _controls(len(memory.text) - 2 if memory else MOST_TOKENS)
+    key_len = len(memory.text) - 2 if memory else MOST_TOKENS
+    controls.fit(PADDING, key_len - 1)
     if reader and memory:
         with figure_column, errors.shown_as_a_sentence():
             _show(_study(reader, memory))
+    with controls_column:
+        _controls(key_len)
     state.publish(PARAMS)
 
 
@@ -110,6 +113,7 @@ def _study(reader: models.Reading, memory: models.Reading) -> Study:
 
 def _show(study: Study) -> None:
     _figure(study)
+    section.let_it_paint()
     section.reading(
         "Left and rows: who reads. Right and columns: the memory. Each reader’s shares add up to 1; point at a word to "
         "see only its own. MiniLM never learned to read a second text: its own layer is borrowed to show how it works."

@@ -43,6 +43,7 @@ def _figure(sentence: str, layer: int, head: int) -> None:
     tokens = read.text.tokens
     reader = min(state.get(READER), len(tokens)) - 1
     reading.draw(tokens, weights, reader, key=FIGURE, on_change=_choose_reader)
+    section.let_it_paint()
     section.reading(
         "The framed word reads. Each other word shows its <b>attention weight</b>: the share of the reading that comes "
         "from it. The shares of one reader add up to 1."

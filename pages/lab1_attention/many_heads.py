@@ -31,20 +31,15 @@ PARAMS = [params.TEXT, HEADS, LAYER, SHOW]
 def draw() -> None:
     """Small multiples of every head's weights, or the merged vectors before and after the last projection."""
     controls_column, figure_column = section.layout(QUESTION)
-    with controls_column:
-        sentence = controls.line(params.TEXT)
-        n_heads = int(controls.steps(HEADS))
-        layer = controls.slider(LAYER) - 1
-        show = controls.choice(SHOW)
-        _what_they_share(n_heads)
-        controls.reset_button(PARAMS)
+    n_heads, layer, show = int(state.get(HEADS)), state.get(LAYER) - 1, state.get(SHOW)
     with figure_column, errors.shown_as_a_sentence():
-        read = models.short_reading(sentence, LEGIBLE_TOKENS)
+        read = models.short_reading(state.get(params.TEXT), LEGIBLE_TOKENS)
         x = read.trace.hidden_states[layer]  # (1, seq_len, d_model)
         with torch.inference_mode():
             trace = recut(layer, n_heads).trace(x)
         tokens = matrix.positions(read.text.tokens)
         (_draw_weights if show == "weights" else _draw_merge)(trace, tokens, n_heads)
+        section.let_it_paint()
         text.problem(models.cut_sentence(read.text))
         section.notice(_notice(trace, tokens, n_heads))
         section.try_this(
@@ -65,7 +60,18 @@ def draw() -> None:
             "The weights: sentence-transformers/all-MiniLM-L6-v2, trained with 12 heads; every other cut is our own "
             "experiment",
         )
+    with controls_column:
+        _controls(n_heads)
     state.publish(PARAMS)
+
+
+def _controls(n_heads: int) -> None:
+    controls.line(params.TEXT)
+    controls.steps(HEADS)
+    controls.slider(LAYER)
+    controls.choice(SHOW)
+    _what_they_share(n_heads)
+    controls.reset_button(PARAMS)
 
 
 @functools.lru_cache(maxsize=64)

@@ -43,6 +43,9 @@ SEED = state.Number("mask_seed", 1, "Seed of the change", low=0, high=99, help="
 PAINTED = PaintedMask("painted", CAUSAL, "Painted mask")
 PARAMS = [TEXT, KIND, WINDOW, PREFIX, REAL, EDIT, HEAD, SEED, PAINTED]
 
+# What a mask counts in tokens can be no more than the text has.
+FITTED = {"prefix": (PREFIX,), "padding": (REAL,)}
+
 MASK_MAKERS: dict[str, Callable | None] = {
     "none": None,
     "causal": causal_mask,
@@ -77,10 +80,14 @@ def draw() -> None:
     controls_column, figure_column = section.layout(QUESTION, controls_share=0.85)
     with controls_column:
         words = _words(controls.line(TEXT))
-        _controls(len(words.tokens) - 2 if words else MOST_TOKENS)
+    n_tokens = len(words.tokens) - 2 if words else MOST_TOKENS
+    for param in (EDIT, *FITTED.get(state.get(KIND), ())):
+        controls.fit(param, n_tokens)
     if words:
         with figure_column, errors.shown_as_a_sentence():
             _show(_study(words))
+    with controls_column:
+        _controls(n_tokens)
     state.publish(PARAMS)
 
 
@@ -154,6 +161,7 @@ def _embedded(ids: tuple[int, ...], seq_len: int) -> Tensor:
 
 def _show(study: Study) -> None:
     _figure(study)
+    section.let_it_paint()
     section.reading(
         "Row: the token that reads. Column: the token that is read; the leak detector changes the framed one, and the "
         "last column says which outputs moved. Paint the mask by click or drag; click a weight to frame its column."

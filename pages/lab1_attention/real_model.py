@@ -108,6 +108,7 @@ def _figure(reading: ModelReading) -> None:
         alt=real_model_words.alt(reading, layer, head, token),
         on_change=_follow,
     )
+    section.let_it_paint()
     section.reading(READING[view] + _how_drawn(reading) + _where_it_runs())
     section.notice(real_model_words.notice(reading, layer, head, token, read_token, hide))
 

@@ -37,12 +37,12 @@ PARAMS = [params.TEXT, D_MODEL, N_HEADS, WRONG, COLOUR, SEED, TENSOR]
 @st.fragment
 def draw() -> None:
     controls_column, figure_column = section.layout(QUESTION, figure_share=3.0)
-    with controls_column, errors.shown_as_a_sentence():
-        _controls()
     with figure_column, errors.shown_as_a_sentence():
         encoded = encode_text(models.minilm(), state.get(params.TEXT), max_tokens=LEGIBLE_TOKENS)
         (_show if _divides() else _show_what_is_left_over)(encoded)
         _try_this()
+    with controls_column, errors.shown_as_a_sentence():
+        _controls()
     section.code(shape_walk, split_heads, merge_heads, split_heads_without_transpose, scrambled_heads)
     section.sources(
         "Vaswani et al. 2017, [Attention Is All You Need](https://arxiv.org/abs/1706.03762), section 3.2.2: several "
@@ -90,6 +90,7 @@ def _show(encoded: EncodedText) -> None:
     made = _run(tuple(encoded.ids), tuple(encoded.tokens), state.get(D_MODEL), state.get(N_HEADS), state.get(SEED))
     step = _open_step(made)
     _draw_bricks(made, step)
+    section.let_it_paint()
     section.reading(
         "One cell is one number. In every picture the last axis runs to the right, the one before it down, and the one "
         "before that makes the blocks. Click a tensor to open its numbers below."

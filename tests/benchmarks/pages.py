@@ -4,8 +4,6 @@ What is timed is what a learner waits for: from the key press to the frame after
 """
 
 import json
-import os
-import shutil
 import statistics
 import time
 import urllib.request
@@ -13,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser.chromium import chromium
+from tests.browser import chromium
 from tests.serving import Server, serve
 
 ROUNDS = 20
@@ -50,7 +48,8 @@ WATCH = """(quiet) => {
     addEventListener("pointerdown", start, { capture: true, once: true })
     const observer = new MutationObserver(seen)
     hosts.forEach((host) => observer.observe(host, { attributes: true, attributeFilter: ["data-paints"] }))
-    if (bare) observer.observe(document.querySelector(".stMain"), { childList: true, characterData: true, subtree: true })
+    const everything = { childList: true, characterData: true, subtree: true }
+    if (bare) observer.observe(document.querySelector(".stMain"), everything)
     setTimeout(() => resolve(null), 20000)
   })
 }"""
@@ -58,19 +57,14 @@ WATCH = """(quiet) => {
 
 def main() -> None:
     """Prints the tables of the README's performance section."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu"],
-        )
+    with chromium.launch(chromium.path()) as browser:
         repaints(browser)
         real_model(browser)
         cold_start(browser)
         visitors(browser)
-        browser.close()
 
 
-def repaints(browser) -> None:
+def repaints(browser: Browser) -> None:
     """Control to repainted figure, sections 2 to 6, against the bare app."""
     print("\n| control to repainted figure, median of 20 | milliseconds | bare app | ratio |\n|---|---|---|---|")
     with serve() as app, serve("tests/benchmarks/bare_app.py") as bare, tab(browser) as page, tab(browser) as bare_page:
@@ -86,7 +80,7 @@ def repaints(browser) -> None:
             row(f"section {section}", ours[2:], theirs[2:])
 
 
-def real_model(browser) -> None:
+def real_model(browser: Browser) -> None:
     """The real model: another head, another pair under the pointer, a new sentence, 512 tokens."""
     print("\n| the real model, median of 20 | milliseconds |\n|---|---|")
     with serve() as app, tab(browser) as page:
@@ -106,7 +100,7 @@ def real_model(browser) -> None:
             print(f"| {name}, typed to drawn | {statistics.median(times):.0f} |")
 
 
-def cold_start(browser) -> None:
+def cold_start(browser: Browser) -> None:
     """From starting the server to a page that can be read."""
     print("\n| server start to readable page, median of 5 | seconds |\n|---|---|")
     cases = (
@@ -123,12 +117,11 @@ def cold_start(browser) -> None:
                 times[name].append(time.perf_counter() - server.started)
     for name, seconds in times.items():
         print(f"| {name} | {statistics.median(seconds):.2f} |")
-    print(
-        f"| home against the bare app | {statistics.median(times['home']) / statistics.median(times['bare app']):.2f}x |"
-    )
+    ratio = statistics.median(times["home"]) / statistics.median(times["bare app"])
+    print(f"| home against the bare app | {ratio:.2f}x |")
 
 
-def visitors(browser) -> None:
+def visitors(browser: Browser) -> None:
     """Server memory for each further visitor of the heaviest section."""
     with serve() as app, tab(browser) as first:
         wait_until_warm(app)
@@ -138,9 +131,8 @@ def visitors(browser) -> None:
         for context in contexts:
             open_section(context.new_page(), app, "real-model")
         each = (app.resident_megabytes() - before) / VISITORS
-        print(
-            f"\n| memory | MB |\n|---|---|\n| server with one visitor | {before:.0f} |\n| each further visitor | {each:.1f} |"
-        )
+        print(f"\n| memory | MB |\n|---|---|\n| server with one visitor | {before:.0f} |")
+        print(f"| each further visitor, mean of {VISITORS} | {each:.1f} |")
         for context in contexts:
             context.close()
 
@@ -183,7 +175,7 @@ def in_browser(page: Page, canvas: str) -> list[float]:
 
 
 @contextmanager
-def tab(browser) -> Iterator[Page]:
+def tab(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     try:
         yield context.new_page()
