@@ -1,12 +1,26 @@
 """Errors as sentences. A learner never sees a traceback or an empty page; what they typed stays in its control."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from components import text
 
+T = TypeVar("T")
+
 _LOG = logging.getLogger("transformer_labs")
+
+
+def attempt(make: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What `make` computes and None, or None and the sentence of its ValueError, to be shown where it belongs.
+
+    Sections compute before they draw: the figure then leaves for the browser in one piece with its frame.
+    """
+    try:
+        return make(), None
+    except ValueError as error:
+        return None, str(error)
 
 
 @contextmanager

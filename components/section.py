@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components import state, text
 
-PAINT_FIRST = 0.03  # seconds; measured: shorter, and the figure often waits for the words below it
+PAINT_FIRST = 0.05  # seconds; a browser on two slow cores needs 20 to 40 ms from message to picture
 
 
 def layout(

@@ -66,12 +66,13 @@ PARAMS = [START, DIMS, MASK, *SWITCHES, BOARD, SHOWN, TOKENS, CELL, GUESSES, TYP
 
 @st.fragment
 def draw() -> None:
+    setup = _setup()
+    trace = setup.run()
+    made, problems = _made(setup, trace)
+    blocks = _blocks(setup, trace, made)
     controls_column, figure_column = section.layout(QUESTION, figure_share=3.2)
-    with errors.shown_as_a_sentence():
-        setup = _setup()
-        trace = setup.run()
-        with figure_column:
-            _figure(setup, trace)
+    with figure_column:
+        _figure(setup, trace, blocks, problems)
     section.let_it_paint()
     with controls_column, errors.shown_as_a_sentence():
         _controls()
@@ -155,15 +156,19 @@ def _tokens() -> tuple[tuple[str, ...], str | None]:
     return tuple(word if len(word) <= 12 else word[:11] + "…" for word in filled), problem
 
 
-def _figure(setup: Setup, trace: HandTrace) -> None:
+def _made(setup: Setup, trace: HandTrace) -> tuple[Matrices, list[str]]:
+    """Every matrix as it stands on screen, and the sentences about what was typed and cannot be used."""
     made = matrices(setup, trace)
     if state.get(BOARD):
         made = _covered(made, trace)
     made, problems = _with_typed(made)
-    problems += _bad_guesses(made)
+    return made, problems + _bad_guesses(made)
+
+
+def _figure(setup: Setup, trace: HandTrace, blocks: list, problems: list[str]) -> None:
     chosen = state.get(CELL)
     numbers.draw(
-        _blocks(setup, trace, made),
+        blocks,
         key=FIGURE,
         alt=by_hand_notice.alt(setup, trace, covered=state.get(BOARD)),
         hint="Click a number to see the arithmetic behind it.",

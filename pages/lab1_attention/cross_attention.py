@@ -59,29 +59,28 @@ class Study:
 @st.fragment
 def draw() -> None:
     """Two texts, the lines between them, and the table of weights that is not square."""
-    controls_column, figure_column = section.layout(QUESTION, controls_share=0.8)
-    with controls_column:
-        reader = _reading(READER)
-        memory = _reading(MEMORY)
+    (reader, reader_problem), (memory, memory_problem) = _reading(READER), _reading(MEMORY)
     key_len = len(memory.text) - 2 if memory else MOST_TOKENS
     controls.fit(PADDING, key_len - 1)
-    if reader and memory:
+    study = _study(reader, memory) if reader and memory else None
+    controls_column, figure_column = section.layout(QUESTION, controls_share=0.8)
+    if study:
         with figure_column, errors.shown_as_a_sentence():
-            _show(_study(reader, memory))
+            _show(study)
     with controls_column:
+        for param, problem in ((READER, reader_problem), (MEMORY, memory_problem)):
+            controls.line(param)
+            text.problem(problem)
         _controls(key_len)
     state.publish(PARAMS)
 
 
-def _reading(param: state.Text) -> models.Reading | None:
-    """The text as MiniLM reads it on its own, or None after saying why it cannot be read."""
-    sentence = controls.line(param)
-    with errors.shown_as_a_sentence():
-        read = models.short_reading(sentence, MOST_TOKENS + 2)
-        if read.text.cut:
-            text.problem(f"Only the first {MOST_TOKENS} tokens are used here, so that every line can be seen.")
-        return read
-    return None
+def _reading(param: state.Text) -> tuple[models.Reading | None, str | None]:
+    """The text as MiniLM reads it on its own, if it can be read, and what there is to say about it."""
+    read, problem = errors.attempt(lambda: models.short_reading(state.get(param), MOST_TOKENS + 2))
+    if read and read.text.cut:
+        problem = f"Only the first {MOST_TOKENS} tokens are used here, so that every line can be seen."
+    return read, problem
 
 
 def _controls(key_len: int) -> None:

@@ -30,39 +30,48 @@ PARAMS = [params.TEXT, HEADS, LAYER, SHOW]
 @st.fragment
 def draw() -> None:
     """Small multiples of every head's weights, or the merged vectors before and after the last projection."""
+    n_heads, layer = int(state.get(HEADS)), state.get(LAYER) - 1
+    read, problem = errors.attempt(lambda: models.short_reading(state.get(params.TEXT), LEGIBLE_TOKENS))
+    trace = _traced(read, layer, n_heads) if read else None
     controls_column, figure_column = section.layout(QUESTION)
-    n_heads, layer, show = int(state.get(HEADS)), state.get(LAYER) - 1, state.get(SHOW)
     with figure_column, errors.shown_as_a_sentence():
-        read = models.short_reading(state.get(params.TEXT), LEGIBLE_TOKENS)
-        x = read.trace.hidden_states[layer]  # (1, seq_len, d_model)
-        with torch.inference_mode():
-            trace = recut(layer, n_heads).trace(x)
-        tokens = matrix.positions(read.text.tokens)
-        (_draw_weights if show == "weights" else _draw_merge)(trace, tokens, n_heads)
-        section.let_it_paint()
-        text.problem(models.cut_sentence(read.text))
-        section.notice(_notice(trace, tokens, n_heads))
-        section.try_this(
-            [
-                ("One head only", {HEADS: "1", SHOW: "weights"}),
-                ("The model’s own 12", {HEADS: "12", SHOW: "weights"}),
-                ("See the merge with 4", {HEADS: "4", SHOW: "merge"}),
-            ],
-            key="many-heads",
-        )
-        _audit(layer, x, trace)
-        section.code(split_heads, merge_heads, MultiHeadAttention.trace, MultiHeadAttention._project)
-        section.table(lambda: _table(trace, tokens), key="many-heads")
-        section.sources(
-            "Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.2, and table 3, row A: with the same total "
-            "size, 1 head reaches 24.9 BLEU on English to German, 4 heads 25.5, 8 heads 25.8, 16 heads 25.8, 32 heads "
-            "25.4",
-            "The weights: sentence-transformers/all-MiniLM-L6-v2, trained with 12 heads; every other cut is our own "
-            "experiment",
-        )
+        text.problem(problem)
+        if read and trace:
+            _show(read, trace, layer, n_heads)
     with controls_column:
         _controls(n_heads)
     state.publish(PARAMS)
+
+
+def _traced(read: models.Reading, layer: int, n_heads: int) -> AttentionTrace:
+    with torch.inference_mode():
+        return recut(layer, n_heads).trace(read.trace.hidden_states[layer])
+
+
+def _show(read: models.Reading, trace: AttentionTrace, layer: int, n_heads: int) -> None:
+    tokens = matrix.positions(read.text.tokens)
+    (_draw_weights if state.get(SHOW) == "weights" else _draw_merge)(trace, tokens, n_heads)
+    section.let_it_paint()
+    text.problem(models.cut_sentence(read.text))
+    section.notice(_notice(trace, tokens, n_heads))
+    section.try_this(
+        [
+            ("One head only", {HEADS: "1", SHOW: "weights"}),
+            ("The model’s own 12", {HEADS: "12", SHOW: "weights"}),
+            ("See the merge with 4", {HEADS: "4", SHOW: "merge"}),
+        ],
+        key="many-heads",
+    )
+    _audit(layer, read.trace.hidden_states[layer], trace)
+    section.code(split_heads, merge_heads, MultiHeadAttention.trace, MultiHeadAttention._project)
+    section.table(lambda: _table(trace, tokens), key="many-heads")
+    section.sources(
+        "Vaswani et al. 2017, *Attention Is All You Need*, section 3.2.2, and table 3, row A: with the same total "
+        "size, 1 head reaches 24.9 BLEU on English to German, 4 heads 25.5, 8 heads 25.8, 16 heads 25.8, 32 heads "
+        "25.4",
+        "The weights: sentence-transformers/all-MiniLM-L6-v2, trained with 12 heads; every other cut is our own "
+        "experiment",
+    )
 
 
 def _controls(n_heads: int) -> None:

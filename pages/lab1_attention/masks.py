@@ -77,28 +77,22 @@ class Study:
 @st.fragment
 def draw() -> None:
     """The mask, the weights that are left of it, and which outputs move when one token is changed."""
-    controls_column, figure_column = section.layout(QUESTION, controls_share=0.85)
-    with controls_column:
-        words = _words(controls.line(TEXT))
+    words, problem = errors.attempt(lambda: models.short_reading(state.get(TEXT), MOST_TOKENS + 2).text)
     n_tokens = len(words.tokens) - 2 if words else MOST_TOKENS
     for param in (EDIT, *FITTED.get(state.get(KIND), ())):
         controls.fit(param, n_tokens)
-    if words:
+    study = _study(words) if words else None
+    controls_column, figure_column = section.layout(QUESTION, controls_share=0.85)
+    if study:
         with figure_column, errors.shown_as_a_sentence():
-            _show(_study(words))
+            _show(study)
     with controls_column:
+        controls.line(TEXT)
+        text.problem(problem)
+        if words and words.cut:
+            text.problem(f"Only the first {MOST_TOKENS} tokens are used here, so that every cell can be painted.")
         _controls(n_tokens)
     state.publish(PARAMS)
-
-
-def _words(sentence: str) -> "EncodedText | None":
-    """The sentence's tokens, or None after saying why there are none."""
-    with errors.shown_as_a_sentence():
-        words = models.short_reading(sentence, MOST_TOKENS + 2).text
-        if words.cut:
-            text.problem(f"Only the first {MOST_TOKENS} tokens are used here, so that every cell can be painted.")
-        return words
-    return None
 
 
 def _controls(n_tokens: int) -> None:

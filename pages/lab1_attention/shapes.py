@@ -36,10 +36,16 @@ PARAMS = [params.TEXT, D_MODEL, N_HEADS, WRONG, COLOUR, SEED, TENSOR]
 
 @st.fragment
 def draw() -> None:
+    encoded, problem = errors.attempt(
+        lambda: encode_text(models.minilm(), state.get(params.TEXT), max_tokens=LEGIBLE_TOKENS)
+    )
+    if encoded and _divides():
+        _made(encoded)  # before anything is drawn; `_show` finds it made
     controls_column, figure_column = section.layout(QUESTION, figure_share=3.0)
     with figure_column, errors.shown_as_a_sentence():
-        encoded = encode_text(models.minilm(), state.get(params.TEXT), max_tokens=LEGIBLE_TOKENS)
-        (_show if _divides() else _show_what_is_left_over)(encoded)
+        text.problem(problem)
+        if encoded:
+            (_show if _divides() else _show_what_is_left_over)(encoded)
         _try_this()
     with controls_column, errors.shown_as_a_sentence():
         _controls()
@@ -87,16 +93,18 @@ def _offer_what_divides() -> None:
 
 
 def _show(encoded: EncodedText) -> None:
-    made = _run(tuple(encoded.ids), tuple(encoded.tokens), state.get(D_MODEL), state.get(N_HEADS), state.get(SEED))
+    made = _made(encoded)
     step = _open_step(made)
     _draw_bricks(made, step)
-    section.let_it_paint()
-    section.reading(
-        "One cell is one number. In every picture the last axis runs to the right, the one before it down, and the one "
-        "before that makes the blocks. Click a tensor to open its numbers below."
-    )
-    text.prose(escape(models.cut_sentence(encoded) or ""), "labs-reading")
+    words = st.container()
     _draw_numbers(made, step)
+    section.let_it_paint()
+    with words:
+        section.reading(
+            "One cell is one number. In every picture the last axis runs to the right, the one before it down, and the "
+            "one before that makes the blocks. Click a tensor to open its numbers below."
+        )
+        text.prose(escape(models.cut_sentence(encoded) or ""), "labs-reading")
     section.notice(_notice(made))
     _audit(made)
     section.table(lambda: _table(made), key="shapes")
@@ -123,6 +131,10 @@ def _show_what_is_left_over(encoded: EncodedText) -> None:
         f"{per_head} each, {left_over} of every token’s numbers belong to no head. Choose one of the values beside the "
         "sliders."
     )
+
+
+def _made(encoded: EncodedText) -> Run:
+    return _run(tuple(encoded.ids), tuple(encoded.tokens), state.get(D_MODEL), state.get(N_HEADS), state.get(SEED))
 
 
 @functools.lru_cache(maxsize=64)

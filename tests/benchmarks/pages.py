@@ -18,7 +18,14 @@ from tests.serving import Server, serve
 
 ROUNDS = 20
 VISITORS = 10
-SECTIONS = ("by-hand", "shapes", "many-heads", "masks", "cross-attention")  # sections 2 to 6
+# Sections 2 to 6, and the control that is moved in each: a slider by the arrow keys, a toggle by the space bar.
+SECTIONS = (
+    ("by-hand", "Dimensions"),
+    ("shapes", "Wrong reshape"),
+    ("many-heads", "Layer that the weights come from"),
+    ("masks", "Change token (leak detector)"),
+    ("cross-attention", "Layer"),
+)
 SENTENCE = "The old man who fed the pigeons said that they knew his {number} names"  # about 16 tokens
 LONG_TEXT = "the quick brown fox jumps over the lazy dog and runs away " * 50  # more than 512 tokens
 
@@ -71,13 +78,13 @@ def repaints(browser: Browser) -> None:
         wait_until_warm(app)
         bare_page.goto(bare.url)
         bare_page.wait_for_selector("#shown")
-        for section in SECTIONS:
+        for section, control in SECTIONS:
             open_section(page, app, section)
             ours, theirs = [], []
             for round_ in range(ROUNDS + 2):
-                for timings, one in ((ours, page), (theirs, bare_page)):
-                    timings.append(timed(one, partial(step, one, round_)))
-            row(f"section {section}", ours[2:], theirs[2:])
+                for timings, one, label in ((ours, page, control), (theirs, bare_page, "Value")):
+                    timings.append(timed(one, partial(step, one, label, round_)))
+            row(f"{section}: {control}", ours[2:], theirs[2:])
 
 
 def real_model(browser: Browser) -> None:
@@ -207,10 +214,13 @@ def timed(page: Page, act: Callable[[], None], quiet: int = 250) -> float:
     return milliseconds
 
 
-def step(page: Page, round_: int) -> None:
-    slider = page.locator(".stMain").get_by_role("slider").first
-    slider.focus()
-    slider.press("ArrowRight" if round_ % 2 == 0 else "ArrowLeft")
+def step(page: Page, label: str, round_: int) -> None:
+    control = page.locator(f'.stMain input[aria-label="{label}"]').first
+    control.focus()
+    if control.get_attribute("type") == "checkbox":
+        control.press("Space")
+    else:
+        control.press("ArrowRight" if round_ % 2 == 0 else "ArrowLeft")
 
 
 def row(name: str, ours: list[float], theirs: list[float]) -> None:

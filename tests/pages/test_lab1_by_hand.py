@@ -48,10 +48,10 @@ def do(page, *edits: tuple[str, str]) -> None:
     """
     last = page.figure("numbers")["acknowledged"]
     event = {"edits": [{"id": last + i, "cell": c, "text": t} for i, (c, t) in enumerate(edits, 1)], "selected": ""}
-    controls = by_hand._controls
+    setup = by_hand._setup
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "result", lambda key: event if key == by_hand.FIGURE else None)
-        patch.setattr(by_hand, "_controls", lambda: (by_hand._take(), controls()))
+        patch.setattr(by_hand, "_setup", lambda: (by_hand._take(), setup())[1])
         page.run()
 
 

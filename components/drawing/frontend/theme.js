@@ -11,20 +11,19 @@ export function readTheme(host, data) {
 }
 
 const parsed = new Map()
+const probe = document.createElement("canvas").getContext("2d")
 
+// [red, green, blue] of any colour that CSS knows.
 export function rgb(colour) {
-  if (!parsed.has(colour)) {
-    const probe = document.createElement("canvas").getContext("2d")
-    probe.fillStyle = colour
-    const hex = probe.fillStyle // the canvas answers "#rrggbb", or "rgba(...)" for a translucent colour
-    parsed.set(
-      colour,
-      hex.startsWith("#")
-        ? [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16))
-        : hex.match(/[\d.]+/g).slice(0, 3).map(Number),
-    )
-  }
-  return parsed.get(colour)
+  if (parsed.has(colour)) return parsed.get(colour)
+  probe.fillStyle = colour
+  const plain = probe.fillStyle // the canvas answers "#rrggbb", or "rgba(...)" for a translucent colour
+  const parts = plain.startsWith("#")
+    ? [1, 3, 5].map((start) => parseInt(plain.slice(start, start + 2), 16))
+    : plain.match(/[\d.]+/g).slice(0, 3).map(Number)
+  if (parsed.size > 5000) parsed.clear()
+  parsed.set(colour, parts)
+  return parts
 }
 
 export function mix(from, to, share) {
