@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engine.attention_checks import check_heads, check_mask_and_bias, check_shapes
 from engine.cache import KeyValueCache, LayerCache
 from engine.masks import causal_mask, padding_mask, prefix_mask, sliding_window_mask
-from engine.positions import apply_rotary
+from engine.rotary import apply_rotary, rotary_turns, turn
 
 __all__ = [
     "AttentionTrace",
@@ -160,7 +160,8 @@ class MultiHeadAttention(nn.Module):
 
     Source: Vaswani et al. 2017, section 3.2.2. With fewer `n_kv_heads` than `n_heads`, groups of query heads share
     one key and value head (Ainslie et al. 2023, grouped-query attention). With `rotary_base`, queries and keys are
-    turned by their positions (half-split layout). The weights themselves are never dropped out.
+    turned by their positions (half-split layout), stretched as `rotary_scaling` says (see rotary_frequencies; seq_len
+    is filled in from the text). The weights themselves are never dropped out.
 
     Raises ValueError when d_model is not divisible by n_heads, or n_heads by n_kv_heads.
     """
@@ -173,13 +174,14 @@ class MultiHeadAttention(nn.Module):
         n_kv_heads: int | None = None,
         bias: bool = True,
         rotary_base: float | None = None,
+        rotary_scaling: dict | None = None,
     ) -> None:
         super().__init__()
         n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
         check_heads(d_model, n_heads, n_kv_heads)
         self.d_model, self.n_heads, self.n_kv_heads = d_model, n_heads, n_kv_heads
         self.head_dim = d_model // n_heads
-        self.rotary_base = rotary_base
+        self.rotary_base, self.rotary_scaling = rotary_base, rotary_scaling
         if rotary_base is not None and self.head_dim % 2:
             raise ValueError(f"d_model / n_heads must be even for rotary positions, got {d_model} / {n_heads}")
         self.query_proj = nn.Linear(d_model, n_heads * self.head_dim, bias=bias)
@@ -203,13 +205,14 @@ class MultiHeadAttention(nn.Module):
         x (batch, query_len, d_model), memory (batch, key_len, d_model). mask: bool, True = may read, and bias: added
         to the scores; both broadcast to (batch, n_heads, query_len, key_len), where key_len counts cached tokens.
         positions (query_len,) or (batch, query_len): used with rotary positions only; they go on from the cache
-        unless given. muted_heads: heads, counted from 0, whose result is replaced by 0 before the final mix.
+        unless given, and may also start with those of the cached tokens. muted_heads: heads, counted from 0, whose
+        result is replaced by 0 before the final mix.
         Returns (batch, query_len, d_model).
         """
         query, key, value = self._project(x, memory, mask, bias, positions, cache)
-        keep = self._keep_heads(muted_heads, like=x)  # (n_heads, 1, 1)
         context = fused_attention(query, key, value, mask, bias=bias)  # (batch, n_heads, query_len, head_dim)
-        return self.out_proj(merge_heads(context * keep))  # (batch, query_len, d_model)
+        context = self._mute(context, muted_heads)  # (batch, n_heads, query_len, head_dim)
+        return self.out_proj(merge_heads(context))  # (batch, query_len, d_model)
 
     def trace(
         self,
@@ -224,10 +227,9 @@ class MultiHeadAttention(nn.Module):
     ) -> AttentionTrace:
         """The plain path: the same as `forward`, with every intermediate value kept to look at."""
         query, key, value = self._project(x, memory, mask, bias, positions, cache)
-        keep = self._keep_heads(muted_heads, like=x)  # (n_heads, 1, 1)
         scores = attention_scores(query, key, bias=bias)  # (batch, n_heads, query_len, key_len)
         weights = masked_softmax(scores, mask)  # (batch, n_heads, query_len, key_len)
-        context = weights @ value * keep  # (batch, n_heads, query_len, head_dim)
+        context = self._mute(weights @ value, muted_heads)  # (batch, n_heads, query_len, head_dim)
         output = self.out_proj(merge_heads(context))  # (batch, query_len, d_model)
         return AttentionTrace(query, key, value, scores, weights, context, output, mask)
 
@@ -247,26 +249,51 @@ class MultiHeadAttention(nn.Module):
         key = split_heads(self.key_proj(source), self.n_kv_heads)  # (batch, n_kv_heads, key_len, head_dim)
         value = split_heads(self.value_proj(source), self.n_kv_heads)  # (batch, n_kv_heads, key_len, head_dim)
         if self.rotary_base is not None:
-            if positions is None:  # a cached text goes on where it stopped
-                start = 0 if cache is None else cache.length
-                positions = torch.arange(start, start + x.shape[1], device=x.device)
-            query = apply_rotary(query, positions, base=self.rotary_base)
-            key = apply_rotary(key, positions, base=self.rotary_base)
-        if cache is not None:
+            query, key, value = self._turn(query, key, value, positions, cache)
+        elif cache is not None:
             key, value = cache.append(key, value)  # each (batch, n_kv_heads, cached + query_len, head_dim)
         group = self.n_heads // self.n_kv_heads  # query heads that share one key head
         key = key.repeat_interleave(group, dim=1) if group > 1 else key  # (batch, n_heads, key_len, head_dim)
         value = value.repeat_interleave(group, dim=1) if group > 1 else value  # (batch, n_heads, key_len, head_dim)
         return query, key, value
 
-    def _keep_heads(self, muted_heads: Iterable[int], *, like: Tensor) -> Tensor:
-        """1 for heads that take part and 0 for muted ones: (n_heads, 1, 1)."""
-        keep = torch.ones(self.n_heads, 1, 1, dtype=like.dtype, device=like.device)
-        for head in muted_heads:
+    def _turn(self, query, key, value, positions, cache) -> tuple[Tensor, Tensor, Tensor]:
+        """Turn queries and keys by their positions, and add keys and values to the cache.
+
+        Keys are kept turned. Only with "dynamic" scaling, where every longer text turns all of them anew, they are
+        kept as they were, and turned each time they are read.
+        """
+        query_len, cached = query.shape[2], 0 if cache is None else cache.length
+        if positions is None:  # a cached text goes on where it stopped
+            positions = torch.arange(cached + query_len, device=query.device)  # (cached + query_len,)
+        new, scaling, turns_anew = positions[..., -query_len:], self.rotary_scaling, False
+        if scaling is not None and scaling["type"] == "dynamic":
+            scaling, turns_anew = scaling | {"seq_len": int(positions.max()) + 1}, True
+            if positions.shape[-1] != cached + query_len:
+                raise ValueError(
+                    f"positions must be those of all {cached + query_len} tokens, the cached ones first, with dynamic "
+                    f"scaling, got {positions.shape[-1]}"
+                )
+        rotary = {"base": self.rotary_base, "scaling": scaling}
+        turns = rotary_turns(query, new, **rotary)
+        query = turn(query, turns)  # (batch, n_heads, query_len, head_dim)
+        if not turns_anew:
+            key = turn(key, turns)  # (batch, n_kv_heads, query_len, head_dim)
+        if cache is not None:
+            key, value = cache.append(key, value)  # each (batch, n_kv_heads, cached + query_len, head_dim)
+        return query, apply_rotary(key, positions, **rotary) if turns_anew else key, value
+
+    def _mute(self, context: Tensor, muted_heads: Iterable[int]) -> Tensor:
+        """Put 0 in place of what the muted heads found."""
+        muted = sorted(set(muted_heads))
+        for head in muted:
             if not 0 <= head < self.n_heads:
                 raise ValueError(f"muted_heads must lie between 0 and {self.n_heads - 1}, got {head!r}")
-            keep[head] = 0.0
-        return keep
+        if not muted:
+            return context
+        keep = torch.ones(self.n_heads, 1, 1, dtype=context.dtype, device=context.device)  # (n_heads, 1, 1)
+        keep[muted] = 0.0
+        return context * keep  # (batch, n_heads, query_len, head_dim)
 
     def _check_inputs(self, x, memory, mask, bias, cache) -> None:
         for name, tensor in (("x", x), ("memory", memory)):

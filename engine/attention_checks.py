@@ -9,7 +9,7 @@ def check_heads(d_model: int, n_heads: int, n_kv_heads: int) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}")
     if d_model % n_heads:
-        near = [n for n in range(1, d_model + 1) if d_model % n == 0]
+        near = [n for n in range(1, min(d_model, 4096) + 1) if d_model % n == 0]  # d_model itself may be a billion
         raise ValueError(
             f"n_heads must divide d_model = {d_model} without a remainder, got {n_heads}; "
             f"{', '.join(map(str, near[:8]))} would do"

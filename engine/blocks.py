@@ -91,9 +91,7 @@ class Block(nn.Module):
         rotary = {"rotary_base": rotary_base, "rotary_scaling": rotary_scaling}
         self.attention = MultiHeadAttention(d_model, n_heads, **heads, **rotary)
         self.attention_norm = make_norm(norm, d_model, eps=norm_eps, bias=bias)
-        self.feed_forward = FeedForward(
-            d_model, d_ff, activation=activation, dropout=dropout, bias=feed_forward_bias
-        )
+        self.feed_forward = FeedForward(d_model, d_ff, activation=activation, dropout=dropout, bias=feed_forward_bias)
         self.feed_forward_norm = make_norm(norm, d_model, eps=norm_eps, bias=bias)
         self.dropout = nn.Dropout(dropout)
 

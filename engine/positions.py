@@ -71,7 +71,9 @@ class LearnedPositions(nn.Embedding):
             low, high = int(positions.min()), int(positions.max())
             if low < 0 or high >= self.num_embeddings:
                 wrong = low if low < 0 else high
-                raise ValueError(f"positions must lie between 0 and max_len - 1 = {self.num_embeddings - 1}, got {wrong}")
+                raise ValueError(
+                    f"positions must lie between 0 and max_len - 1 = {self.num_embeddings - 1}, got {wrong}"
+                )
         return super().forward(positions)
 
 
@@ -122,7 +124,8 @@ def alibi_bias_between(slopes: Tensor, query_positions: Tensor, key_positions: T
     query_positions (..., query_len) and key_positions (..., key_len) to (..., n_heads, query_len, key_len).
     """
     distance = (query_positions[..., :, None] - key_positions[..., None, :]).abs()  # (..., query_len, key_len)
-    return -slopes.to(distance.device)[:, None, None] * distance[..., None, :, :]  # (..., n_heads, query_len, key_len)
+    slopes = slopes.to(distance.device)[:, None, None]  # (n_heads, 1, 1)
+    return slopes * -distance[..., None, :, :]  # (..., n_heads, query_len, key_len)
 
 
 def _slopes_of_power_of_two(n_heads: int) -> list[float]:

@@ -83,7 +83,7 @@ def test_dropout_is_off_in_eval_and_on_in_training():
     ("change", "says"),
     [
         ({"n_heads": 3}, "n_heads must divide d_model = 8.*got 3"),
-        ({"positions": "alibi"}, "positions must be one of learned, got 'alibi'"),
+        ({"positions": "waves"}, "positions must be one of learned, .*none, got 'waves'"),
         ({"norm": "batchnorm"}, "norm must be one of layernorm, rmsnorm"),
         ({"activation": "swish"}, "activation must be one of"),
         ({"dropout": 1.0}, "dropout must be a share"),

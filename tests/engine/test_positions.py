@@ -1,13 +1,25 @@
-"""Rotary positions against transformers' Llama, GPT-J and its scaling functions."""
+"""Positions against transformers: rotary ones and their scalings, waves, and ALiBi."""
 
 import pytest
 import torch
 from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers.models.bloom import modeling_bloom
+from transformers.models.distilbert import modeling_distilbert
 from transformers.models.gptj import modeling_gptj
 from transformers.models.llama import modeling_llama
+from transformers.models.marian import modeling_marian
+from transformers.models.mpt import modeling_mpt
 
-from engine.positions import apply_rotary, rotary_frequencies
+from engine.attention import causal_mask, masked_softmax
+from engine.positions import (
+    LearnedPositions,
+    alibi_bias,
+    alibi_slopes,
+    apply_rotary,
+    rotary_frequencies,
+    sinusoidal_encoding,
+)
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}  # sines of angles up to 40, each rounded to float32
 
@@ -86,5 +98,80 @@ def test_each_text_of_a_batch_can_have_its_own_positions(numbers, interleaved):
     ],
 )
 def test_wrong_arguments_are_refused_in_a_sentence(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()
+
+
+# --- waves, learned vectors, and what is taken off for distance ----------------------------------------------------
+
+
+@pytest.mark.parametrize(("seq_len", "d_model"), [(1, 2), (40, 12), (512, 64), (7, 5)])
+def test_sinusoids_equal_distilbert(seq_len, d_model):
+    theirs = torch.empty(seq_len, d_model)
+    modeling_distilbert.create_sinusoidal_embeddings(seq_len, d_model, theirs)
+    # both in float64, then rounded to float32
+    torch.testing.assert_close(sinusoidal_encoding(seq_len, d_model), theirs, atol=1e-6, rtol=0)
+
+
+def test_sinusoids_hold_marians_numbers_in_another_order():
+    theirs = modeling_marian.MarianSinusoidalPositionalEmbedding(30, 8).create_weight()
+    ours = sinusoidal_encoding(30, 8)
+    torch.testing.assert_close(torch.cat([ours[:, 0::2], ours[:, 1::2]], dim=1), theirs, atol=1e-6, rtol=0)
+    assert not torch.allclose(ours, theirs)
+
+
+def test_a_step_is_the_same_turn_wherever_it_starts():
+    """Section 3.5 of the paper: PE(p + k) is a linear function of PE(p)."""
+    encoding = sinusoidal_encoding(60, 16).double()
+    turn = torch.linalg.lstsq(encoding[:-7], encoding[7:]).solution
+    torch.testing.assert_close(encoding[:-7] @ turn, encoding[7:], atol=1e-4, rtol=0)  # from float32 entries
+
+
+@pytest.mark.parametrize("n_heads", [1, 2, 3, 4, 6, 8, 12, 16, 20, 71])
+def test_alibi_slopes_equal_blooms(n_heads):
+    torch.testing.assert_close(alibi_slopes(n_heads), modeling_bloom._get_alibi_slopes(n_heads, "cpu"))
+
+
+@pytest.mark.parametrize("n_heads", [1, 3, 8])
+def test_alibi_gives_blooms_and_mpts_weights(numbers, n_heads):
+    """Their tables differ from ours by a number a row, which the softmax does not see."""
+    scores, mask = numbers(n_heads, 6, 6), causal_mask(6)
+    ours = masked_softmax(scores + alibi_bias(n_heads, 6), mask)
+    bloom = modeling_bloom.build_alibi_tensor(torch.ones(1, 6), n_heads, torch.float32)  # (n_heads, 1, key_len)
+    mpt = modeling_mpt.build_mpt_alibi_tensor(n_heads, 6)
+    for theirs in (bloom, mpt):
+        torch.testing.assert_close(ours, masked_softmax(scores + theirs, mask), **CLOSE)
+
+
+def test_alibi_counts_from_the_last_query_and_in_both_directions():
+    whole = alibi_bias(4, 5)
+    torch.testing.assert_close(alibi_bias(4, 2, 5), whole[:, 3:])
+    torch.testing.assert_close(whole, whole.mT)
+    assert whole.diagonal(dim1=1, dim2=2).eq(0).all()
+    assert whole[2, 4, 1] == -3 * alibi_slopes(4)[2]
+
+
+def test_learned_positions_end_with_a_sentence():
+    positions = LearnedPositions(4, 3)
+    assert torch.equal(positions(torch.tensor([[0, 3]]))[0, 1], positions.weight[3])
+    for wrong in (4, -1):
+        with pytest.raises(ValueError, match=f"positions must lie between 0 and max_len - 1 = 3, got {wrong}"):
+            positions(torch.tensor([0, wrong]))
+    with pytest.raises(ValueError, match="positions must be whole numbers"):
+        positions(torch.tensor([0.5]))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: sinusoidal_encoding(0, 4), "seq_len must be a whole number of 1 or more, got 0"),
+        (lambda: sinusoidal_encoding(4, 0), "d_model must be"),
+        (lambda: sinusoidal_encoding(4, 4, base=1.0), "base must be .* above 1"),
+        (lambda: alibi_slopes(0), "n_heads must be a whole number of 1 or more, got 0"),
+        (lambda: alibi_bias(2, -1), "query_len"),
+        (lambda: LearnedPositions(0, 4), "max_len must be"),
+    ],
+)
+def test_wrong_positions_are_refused_in_a_sentence(call, says):
     with pytest.raises(ValueError, match=says):
         call()

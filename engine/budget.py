@@ -1,0 +1,262 @@
+"""What a model costs, by formula: parameters, arithmetic for each token, memory to train it and to generate with it.
+
+Every number comes as named terms. A term's formula is not only shown, it is what is computed: a sum of products.
+The counts are exact and tested against the modules; the memory of training is an estimate, tested against what
+autograd really keeps.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from engine.devices import free_memory
+from engine.model_config import ModelConfig
+
+Kind = Literal["encoder", "decoder", "encoder-decoder", "causal"]
+KINDS = ("encoder", "decoder", "encoder-decoder", "causal")
+MODULE_BYTES = 60_000  # what Python itself keeps for the modules of one block, measured; it counts for 100,000 layers
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a sum, with the formula that gave it.
+
+    >>> term = make_term("token embedding", "vocab_size × d_model", {"vocab_size": 50257, "d_model": 768})
+    >>> term.value, term.worked
+    (38597376, '50,257 × 768')
+    """
+
+    name: str
+    formula: str  # in the names of ModelConfig, such as "n_layers × d_ff + n_layers × d_model"
+    worked: str  # the same with this config's numbers
+    value: int
+
+
+def make_term(name: str, formula: str, numbers: dict[str, int]) -> Term:
+    """Work out a formula: products joined by " + ", whole numbers and names joined by " × "."""
+    products = [
+        [numbers[factor] if factor in numbers else int(factor) for factor in product.split(" × ")]
+        for product in formula.split(" + ")
+    ]
+    worked = " + ".join(" × ".join(f"{factor:,}" for factor in factors) for factors in products)
+    return Term(name, formula, worked, sum(math.prod(factors) for factors in products))
+
+
+def total(terms: list[Term]) -> int:
+    """All terms added up."""
+    return sum(term.value for term in terms)
+
+
+def parameter_terms(config: ModelConfig, kind: Kind = "causal", *, pooler: bool = False) -> list[Term]:
+    """The parameters of a model, part by part; they add up to what the module holds.
+
+    kv_dim is n_kv_heads × head_dim, the width of all keys together. pooler: BERT's extra layer over the first token,
+    which our Encoder leaves out and its published count includes.
+    """
+    c = _check_kind(config, kind)
+    numbers = _numbers(c)
+    stacks = ("encoder", "decoder") if kind == "encoder-decoder" else (kind,)
+    terms = [make_term("token embedding", "vocab_size × d_model", numbers)]
+    if kind == "encoder-decoder" and not c.tie_embeddings:
+        terms.append(make_term("token embedding of the decoder", "vocab_size × d_model", numbers))
+    for stack in stacks:
+        label = f"{stack}: " if len(stacks) > 1 else ""
+        terms += [
+            make_term(label + name, formula, numbers) for name, formula in _stack_formulas(c, kind, stack) if formula
+        ]
+    if kind in ("causal", "encoder-decoder") and not c.tie_embeddings:
+        terms.append(make_term("language-model head", "d_model × vocab_size", numbers))
+    if pooler:
+        terms.append(make_term("pooler", "d_model × d_model + d_model", numbers))
+    return terms
+
+
+def count_parameters(config: ModelConfig, kind: Kind = "causal", *, pooler: bool = False) -> int:
+    """The number of parameters.
+
+    >>> gpt2 = ModelConfig(50257, d_model=768, n_heads=12, n_layers=12, d_ff=3072, max_len=1024, norm_first=True)
+    >>> count_parameters(gpt2)
+    124439808
+    """
+    return total(parameter_terms(config, kind, pooler=pooler))
+
+
+def flops_terms(config: ModelConfig, kind: Kind = "causal", *, seq_len: int | None = None) -> list[Term]:
+    """Additions and multiplications of one forward pass, for each token of a text of seq_len tokens (max_len if None).
+
+    Source: Kaplan et al. 2020, table 1. A matrix costs 2 operations a weight and token: multiply and add. Attention
+    also compares with all seq_len keys and mixes as many values; masked ones are computed too. Norms, activations and
+    the softmax are left out, as in the paper: they are small. A training step costs three times a forward pass.
+    An encoder-decoder's count is for one source and one target token of texts of equal length.
+    """
+    c = _check_kind(config, kind)
+    numbers = _numbers(c, seq_len=c.max_len if seq_len is None else seq_len)
+    matrices = 3 if c.activation == "swiglu" else 2
+    projections = "n_layers × 4 × d_model × d_model + n_layers × 4 × d_model × kv_dim"
+    stacks = ("encoder", "decoder") if kind == "encoder-decoder" else (kind,)
+    terms = []
+    for stack in stacks:
+        label = f"{stack}: " if len(stacks) > 1 else ""
+        parts = {"attention": projections, "scores": "n_layers × 2 × seq_len × d_model"}
+        parts["mixing the values"] = "n_layers × 2 × seq_len × d_model"
+        if stack == "decoder":
+            parts |= {"cross-attention": projections, "scores of cross-attention": "n_layers × 2 × seq_len × d_model"}
+            parts["mixing the encoder's values"] = "n_layers × 2 × seq_len × d_model"
+        parts["feed-forward"] = f"n_layers × {2 * matrices} × d_model × d_ff"
+        terms += [make_term(label + name, formula, numbers) for name, formula in parts.items()]
+    if kind in ("causal", "encoder-decoder"):
+        terms.append(make_term("language-model head", "2 × d_model × vocab_size", numbers))
+    return terms
+
+
+def cache_terms(config: ModelConfig, *, batch: int = 1, seq_len: int | None = None, n_bytes: int = 4) -> list[Term]:
+    """Bytes of the key/value cache that generating needs: two vectors of kv_dim for each token and layer.
+
+    Fewer n_kv_heads make it smaller in proportion (Ainslie et al. 2023). n_bytes: of one number, 4 for float32.
+    """
+    numbers = _numbers(config, batch=batch, seq_len=config.max_len if seq_len is None else seq_len, n_bytes=n_bytes)
+    formula = "batch × n_layers × seq_len × kv_dim × n_bytes"
+    return [make_term("keys", formula, numbers), make_term("values", formula, numbers)]
+
+
+def activation_terms(
+    config: ModelConfig, kind: Kind = "causal", *, batch: int = 1, seq_len: int | None = None, n_bytes: int = 4
+) -> list[Term]:
+    """Bytes that a training step keeps for the way back, by the fused path: an estimate.
+
+    In the manner of Korthikanti et al. 2022, section 4.1, for our own modules without dropout: what goes into each
+    matrix, norm and activation, and what attention needs. The fused kernel keeps no table of weights; what grows with
+    seq_len × seq_len is one mask for each layer.
+    """
+    c = _check_kind(config, kind)
+    numbers = _numbers(c, batch=batch, seq_len=c.max_len if seq_len is None else seq_len, n_bytes=n_bytes)
+    grouped = c.key_value_heads < c.n_heads
+    # Read off the modules: normed input, query, key, value, context before and after the heads are merged.
+    keys = "batch × seq_len × 2 × d_model × n_bytes" if grouped else "batch × seq_len × 2 × kv_dim × n_bytes"
+    attention = f"n_layers × batch × seq_len × 4 × d_model × n_bytes + n_layers × {keys}"
+    hidden = 4 if c.activation == "swiglu" else 2 - (c.activation == "relu")
+    stacks = ("encoder", "decoder") if kind == "encoder-decoder" else (kind,)
+    terms = []
+    for stack in stacks:
+        label = f"{stack}: " if len(stacks) > 1 else ""
+        parts = {"attention": attention}
+        if stack == "decoder":
+            parts["cross-attention"] = attention
+        if stack != "encoder":
+            parts["causal masks"] = "n_layers × seq_len × seq_len × n_bytes"
+        norms = (3 if stack == "decoder" else 2) * (2 if c.norm == "rmsnorm" else 1)  # torch takes RMSNorm in two steps
+        parts["norms"] = f"n_layers × batch × seq_len × {norms} × d_model × n_bytes"
+        parts["feed-forward"] = (
+            f"n_layers × batch × seq_len × d_model × n_bytes + n_layers × batch × seq_len × {hidden} × d_ff × n_bytes"
+        )
+        terms += [make_term(label + name, formula, numbers) for name, formula in parts.items()]
+    if kind in ("causal", "encoder-decoder"):
+        terms.append(make_term("logits and their log", "2 × batch × seq_len × vocab_size × n_bytes", numbers))
+    return terms
+
+
+def memory_terms(
+    config: ModelConfig,
+    kind: Kind = "causal",
+    *,
+    training: bool = False,
+    batch: int = 1,
+    seq_len: int | None = None,
+    n_bytes: int = 4,
+) -> list[Term]:
+    """Bytes to hold a model, or with training=True to train it with Adam: two running means for each weight."""
+    numbers = {"parameters": count_parameters(config, kind), "n_bytes": n_bytes, "n_layers": config.n_layers}
+    modules = MODULE_BYTES * (2 if kind == "encoder-decoder" else 1)
+    terms = [
+        make_term("weights", "parameters × n_bytes", numbers),
+        make_term("Python's own bookkeeping", f"n_layers × {modules}", numbers),
+    ]
+    if training:
+        terms.append(make_term("gradients", "parameters × n_bytes", numbers))
+        terms.append(make_term("Adam's two means", "2 × parameters × n_bytes", numbers))
+        kept = total(activation_terms(config, kind, batch=batch, seq_len=seq_len, n_bytes=n_bytes))
+        terms.append(make_term("kept for the way back", "activations", {"activations": kept}))
+    return terms
+
+
+def check_fits(
+    config: ModelConfig,
+    kind: Kind = "causal",
+    *,
+    training: bool = False,
+    batch: int = 1,
+    seq_len: int | None = None,
+    device: str | None = None,
+) -> int:
+    """The bytes that building (or training) this model needs; ValueError with the estimate when they are not free.
+
+    device: torch's default one unless given. A tenth of what is free is left alone.
+    """
+    device = str(torch.get_default_device() if device is None else device)
+    terms = memory_terms(config, kind, training=training, batch=batch, seq_len=seq_len)
+    needed = total(terms)
+    if torch.device(device).type == "meta":  # shapes without numbers take no memory
+        return needed
+    free = free_memory(device)
+    if free is not None and needed > 0.9 * free:
+        parts = ", ".join(f"{term.name} {as_bytes(term.value)}" for term in terms if term.value > 0.05 * needed)
+        doing = "training it" if training else "building it"
+        raise ValueError(
+            f"config must fit the memory of {device}, which has {as_bytes(free)} free, but {doing} needs about "
+            f"{as_bytes(needed)} ({parts}); make d_model, n_layers, d_ff or vocab_size smaller"
+            + (", or batch or seq_len" if training else "")
+        )
+    return needed
+
+
+def as_bytes(amount: float) -> str:
+    """A number of bytes as one reads it.
+
+    >>> as_bytes(497_759_232), as_bytes(512)
+    ('498 MB', '512 bytes')
+    """
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if amount >= size:
+            return f"{amount / size:,.3g} {unit}" if amount < 1000 * size else f"{amount / size:,.0f} {unit}"
+    return f"{amount:.0f} bytes"
+
+
+def _stack_formulas(c: ModelConfig, kind: Kind, stack: str) -> list[tuple[str, str]]:
+    """Name and formula of each part of one stack, without its token embedding; "" where there is no such part."""
+    norm = "2 × d_model" if c.norm == "layernorm" and c.bias else "d_model"
+    attention = "n_layers × 2 × d_model × d_model + n_layers × 2 × d_model × kv_dim"
+    if c.has_attention_bias:
+        attention += " + n_layers × 2 × d_model + n_layers × 2 × kv_dim"
+    wide = 2 if c.activation == "swiglu" else 1  # matrices that expand
+    feed_forward = f"n_layers × {wide + 1} × d_model × d_ff"
+    if c.has_feed_forward_bias:
+        expanded = "n_layers × 2 × d_ff" if wide == 2 else "n_layers × d_ff"
+        feed_forward += f" + {expanded} + n_layers × d_model"
+    embedding_norm = kind == "encoder" if c.embedding_norm is None else c.embedding_norm
+    norms = f"n_layers × {3 if stack == 'decoder' else 2} × {norm}"
+    return [
+        ("positions", "max_len × d_model" if c.positions == "learned" else ""),
+        ("token types", "n_token_types × d_model" if c.n_token_types else ""),
+        ("embedding norm", norm if embedding_norm else ""),
+        ("attention", attention),
+        ("cross-attention", attention if stack == "decoder" else ""),
+        ("feed-forward", feed_forward),
+        ("norms in the blocks", norms),
+        ("final norm", norm if c.norm_first else ""),
+    ]
+
+
+def _numbers(c: ModelConfig, **more: int) -> dict[str, int]:
+    for name, value in more.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}")
+    names = ("vocab_size", "d_model", "n_layers", "d_ff", "max_len", "n_token_types")
+    return {name: getattr(c, name) for name in names} | {"kv_dim": c.key_value_heads * c.head_dim} | more
+
+
+def _check_kind(config: ModelConfig, kind: Kind) -> ModelConfig:
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    return config
