@@ -16,10 +16,13 @@ PATIENCE = 60.0  # seconds until a server must answer
 
 
 @contextmanager
-def serve(script: str = "app.py", **environment: str) -> Iterator["Server"]:
-    """Starts `streamlit run script` with a fresh LABS_HOME, waits until it answers, and stops it at the end."""
+def serve(script: str = "app.py", *, our_settings: bool = True, **environment: str) -> Iterator["Server"]:
+    """Starts `streamlit run script` with a fresh LABS_HOME, waits until it answers, and stops it at the end.
+
+    our_settings: False runs it where it does not see this project's .streamlit/config.toml.
+    """
     with tempfile.TemporaryDirectory() as home:
-        server = Server(script, {"LABS_HOME": home, **environment})
+        server = Server(script, ROOT if our_settings else Path(home), {"LABS_HOME": home, **environment})
         try:
             server.wait_until_healthy()
             yield server
@@ -30,7 +33,7 @@ def serve(script: str = "app.py", **environment: str) -> Iterator["Server"]:
 class Server:
     """One server process; `url` is its address, `started` the moment before it was started."""
 
-    def __init__(self, script: str, environment: dict[str, str]):
+    def __init__(self, script: str, folder: Path, environment: dict[str, str]):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -38,8 +41,11 @@ class Server:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}"],
-            cwd=ROOT,
+            [
+                *(sys.executable, "-m", "streamlit", "run", str(ROOT / script)),
+                *("--server.headless=true", f"--server.port={port}", "--browser.gatherUsageStats=false"),
+            ],
+            cwd=folder,
             env={**os.environ, **environment},
             stdout=self.log,
             stderr=subprocess.STDOUT,
