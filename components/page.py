@@ -106,7 +106,6 @@ def _open_section(section: Section) -> None:
         module = importlib.import_module(section.module)
         state.open_params(module.PARAMS)
         module.draw()
-        state.publish(module.PARAMS)
 
 
 def _style() -> None:

@@ -1,19 +1,37 @@
 """The parts of a section in their order: question, controls beside figure, how to read it, what to notice, try this,
 and folded below: the code that ran, the numbers as a table, the sources."""
 
+import functools
 import inspect
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import state, text
+from components import errors, state, text
 
 PAINT_FIRST = 0.05  # seconds; a browser on two slow cores needs 20 to 40 ms from message to picture
+
+
+def live(draw: Callable[[], None]) -> Callable[[], None]:
+    """Makes `draw` the body of its section: what the page frame calls, and what a control of the section runs again.
+
+    It runs alone when one of its controls changes, an error in it is a sentence, and at its end the link says what is
+    on screen: every one of its module's PARAMS that differs from its default.
+    """
+
+    @st.fragment
+    @functools.wraps(draw)
+    def body() -> None:
+        with errors.shown_as_a_sentence():
+            draw()
+        state.publish(sys.modules[draw.__module__].PARAMS)
+
+    return body
 
 
 def layout(
@@ -84,6 +102,6 @@ def fold(title: str, body: Callable[[], Any], key: str) -> None:
             body()
 
 
-@lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)
 def _source(item: Callable | type) -> str:
     return textwrap.dedent(inspect.getsource(item))

@@ -64,7 +64,7 @@ SWITCHES = [UNSCALED, WRONG_AXIS, LARGE_FILL]
 PARAMS = [START, DIMS, MASK, *SWITCHES, BOARD, SHOWN, TOKENS, CELL, GUESSES, TYPED, *GRIDS.values()]
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     setup = _setup()
     trace = setup.run()
@@ -82,7 +82,6 @@ def draw() -> None:
             _try_this()
             _audit(setup, trace)
         _folded(setup, trace)
-    state.publish(PARAMS)
 
 
 def _controls() -> None:

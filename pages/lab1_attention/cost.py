@@ -24,7 +24,7 @@ NAMES = ("naive", "fused")
 _MEASURING = threading.Lock()  # two measurements at once would each measure the other
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     """Two charts, seconds and bytes, with the exponent fitted to each line."""
     controls_column, figure_column = section.layout(QUESTION)
@@ -68,7 +68,6 @@ def draw() -> None:
             "Vaswani et al. 2017, *Attention Is All You Need*, table 1: a self-attention layer costs O(n² · d)",
             "Dao et al. 2022, *FlashAttention*: exact attention without the table of weights in memory",
         )
-    state.publish(PARAMS)
 
 
 def _lengths(longest: int) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ class Study:
         return self.x.shape == self.memory.shape and bool((self.x == self.memory).all())
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     """Two texts, the lines between them, and the table of weights that is not square."""
     (reader, reader_problem), (memory, memory_problem) = _reading(READER), _reading(MEMORY)
@@ -72,7 +72,6 @@ def draw() -> None:
             controls.line(param)
             text.problem(problem)
         _controls(key_len)
-    state.publish(PARAMS)
 
 
 def _reading(param: state.Text) -> tuple[models.Reading | None, str | None]:

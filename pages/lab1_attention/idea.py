@@ -22,7 +22,7 @@ PARAMS = [params.TEXT, LAYER, HEAD, READER]
 FIGURE = "idea.figure"
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     """The sentence with the weights of one head, and the formula that gave them."""
     controls_column, figure_column = section.layout(QUESTION, controls_share=0.8, figure_share=3)
@@ -33,7 +33,6 @@ def draw() -> None:
         controls.reset_button(PARAMS)
     with figure_column, errors.shown_as_a_sentence():
         _figure(sentence, layer - 1, head - 1)
-    state.publish(PARAMS)
 
 
 def _figure(sentence: str, layer: int, head: int) -> None:

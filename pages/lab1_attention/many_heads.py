@@ -2,7 +2,6 @@
 
 import functools
 
-import streamlit as st
 import torch
 from torch import nn
 
@@ -27,7 +26,7 @@ SHOW = state.Choice(
 PARAMS = [params.TEXT, HEADS, LAYER, SHOW]
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     """Small multiples of every head's weights, or the merged vectors before and after the last projection."""
     n_heads, layer = int(state.get(HEADS)), state.get(LAYER) - 1
@@ -40,7 +39,6 @@ def draw() -> None:
             _show(read, trace, layer, n_heads)
     with controls_column:
         _controls(n_heads)
-    state.publish(PARAMS)
 
 
 def _traced(read: models.Reading, layer: int, n_heads: int) -> AttentionTrace:

@@ -74,7 +74,7 @@ class Study:
         return (~self.mask.any(dim=-1)).nonzero().flatten().tolist()
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     """The mask, the weights that are left of it, and which outputs move when one token is changed."""
     words, problem = errors.attempt(lambda: models.short_reading(state.get(TEXT), MOST_TOKENS + 2).text)
@@ -92,7 +92,6 @@ def draw() -> None:
         if words and words.cut:
             text.problem(f"Only the first {MOST_TOKENS} tokens are used here, so that every cell can be painted.")
         _controls(n_tokens)
-    state.publish(PARAMS)
 
 
 def _controls(n_tokens: int) -> None:

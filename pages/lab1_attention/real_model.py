@@ -43,7 +43,7 @@ READING = {
 }
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     """All heads, one of them in full, and what happens when heads are switched off."""
     controls_column, figure_column = section.layout(QUESTION, 1, 3.55, gap="medium")
@@ -58,7 +58,6 @@ def draw() -> None:
             _try_this()
             audit_line = st.container()
             _folded(reading)
-    state.publish(PARAMS)
     if reading is not None:
         with audit_line, errors.shown_as_a_sentence():
             _audit()

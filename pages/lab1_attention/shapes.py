@@ -34,7 +34,7 @@ TENSOR = state.Choice("s_tensor", "query-by-head", "Open tensor", options=tuple(
 PARAMS = [params.TEXT, D_MODEL, N_HEADS, WRONG, COLOUR, SEED, TENSOR]
 
 
-@st.fragment
+@section.live
 def draw() -> None:
     encoded, problem = errors.attempt(
         lambda: encode_text(models.minilm(), state.get(params.TEXT), max_tokens=LEGIBLE_TOKENS)
@@ -56,7 +56,6 @@ def draw() -> None:
         "[torch.Tensor.view](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html): the same numbers "
         "in the same order under another shape. A transpose is what changes which number comes after which.",
     )
-    state.publish(PARAMS)
 
 
 def _controls() -> None:
