@@ -3,15 +3,10 @@
 import hashlib
 import os
 import re
-from pathlib import Path
+
+from engine.home import labs_home
 
 _HASH = re.compile(r"[0-9a-f]{32}")
-
-
-def labs_home() -> Path:
-    """The folder for what learners make: LABS_HOME, else the user's cache folder."""
-    named = os.environ.get("LABS_HOME")
-    return Path(named) if named else Path.home() / ".cache" / "transformer-labs"
 
 
 def keep_text(text: str) -> str:
