@@ -24,15 +24,22 @@ class Difference:
 
 
 def compare(
-    ours: "torch.Tensor", theirs: "torch.Tensor", *, library: str, tolerance: float, what: str = "", note: str = ""
+    ours: "torch.Tensor",
+    theirs: "torch.Tensor",
+    *,
+    library: str,
+    tolerance: float,
+    what: str = "",
+    note: str = "",
+    on: str = "your input",
 ) -> None:
     """Says whether our numbers and the library's agree, with the largest difference; in red with both when not.
 
     ours, theirs: tensors of one shape. library: who computed `theirs`, as the learner would import it.
     tolerance: the largest difference that rounding explains. what: the quantity, when it is not plain.
-    note: a sentence added when they differ, such as which deliberate mistake is switched on.
+    note: a sentence added when they differ, such as which deliberate mistake is switched on. on: what was computed on.
     """
-    show(find_difference([(ours, theirs)]), library=library, tolerance=tolerance, what=what, note=note)
+    show(find_difference([(ours, theirs)]), library=library, tolerance=tolerance, what=what, note=note, on=on)
 
 
 def find_difference(pairs: "Iterable[tuple[torch.Tensor, torch.Tensor]]") -> Difference:
@@ -56,7 +63,9 @@ def find_difference(pairs: "Iterable[tuple[torch.Tensor, torch.Tensor]]") -> Dif
     return found
 
 
-def show(found: Difference, *, library: str, tolerance: float, what: str = "", note: str = "") -> None:
+def show(
+    found: Difference, *, library: str, tolerance: float, what: str = "", note: str = "", on: str = "your input"
+) -> None:
     """The audit line of what `find_difference` found; see `compare`."""
     subject = f"{what}: " if what else ""
     if found.shapes:
@@ -65,7 +74,7 @@ def show(found: Difference, *, library: str, tolerance: float, what: str = "", n
         _line(
             True,
             f"{subject}ours and {library} agree, largest difference {_brief(found.largest)} "
-            f"over {found.n_numbers:,} numbers, computed on your input",
+            f"over {found.n_numbers:,} numbers, computed on {on}",
         )
     else:
         _line(

@@ -1,6 +1,6 @@
 """Widgets over `state.Param`: each shows the value, remembers what the learner sets, and says what was wrong.
 
-A widget's own value is written only when it differs from the parameter's: writing it on every run would fight a
+A widget's own value is written only when it differs from what it should show: writing it on every run would fight a
 learner who moves it faster than the server answers.
 """
 
@@ -16,29 +16,27 @@ from components import state, text
 def slider(param: state.Number, *, high: float | None = None) -> Any:
     """A slider; sends its value when the mouse is released, or at each step of the keyboard.
 
-    high: a lower end than the parameter's own, such as the number of tokens of the text on screen. A value beyond it
-    becomes it, and the control says so. With a single possible value there is nothing to slide, and it says that.
+    high: a lower end than the parameter's own: what the text on screen allows, such as its number of tokens. A value
+    beyond it stays the learner's wish, in the link too; the slider shows its end until a longer text allows the wish
+    again, and says so. With a single possible value there is nothing to slide, and it says that.
     """
-    high = fit(param, param.high if high is None else high)
-    if high <= param.low:
+    high = param.high if high is None else min(high, param.high)
+    shown = fitted(param, high)
+    _write_again_when_it_changes(param, high, shown)  # also while there is no slider: it comes back with another end
+    if high > param.low:
+        _widget(st.slider, param, shown=shown, min_value=param.low, max_value=high, step=param.step)
+    else:
         text.prose(f"{text.escape(param.label)}: {param.low} is the only choice here.", "labs-reading")
         text.problem(state.problem(param))
-        return state.get(param)
-    _write_again_when_it_changes(param, high)
-    return _widget(st.slider, param, min_value=param.low, max_value=high, step=param.step)
+    wish = state.get(param)
+    if wish > high:
+        text.problem(f"{param.label} goes up to {high} here; {wish} comes back with a longer text.")
+    return shown
 
 
-def fit(param: state.Number, high: float) -> float:
-    """Brings a value that lies beyond `high` down to it and says so. Returns the end that holds here.
-
-    `slider` does it by itself; a section whose figure comes before its controls calls it before the figure.
-    """
-    high = min(high, param.high)
-    if state.get(param) > high:
-        beyond = state.get(param)
-        state.set_value(param, high)
-        state.complain(param, f"{param.label} goes up to {high} here and stood at {beyond}: it is now {high}.")
-    return high
+def fitted(param: state.Number, high: float) -> Any:
+    """The value that holds while the text allows no more than `high`: what a section computes with."""
+    return min(state.get(param), high)
 
 
 def choice(param: state.Choice, *, compact: bool = False, wrap: bool = False, label_visibility: str = "visible") -> str:
@@ -98,8 +96,11 @@ def reset_button(params: list[state.Param], label: str = "Reset") -> None:
     )
 
 
-def _widget(make: Callable[..., Any], param: state.Param, variant: str = "", **options: Any) -> Any:
-    widget_key, value = state.key(param) + variant, state.get(param)
+def _widget(
+    make: Callable[..., Any], param: state.Param, variant: str = "", *, shown: Any = None, **options: Any
+) -> Any:
+    # shown: what the widget shows where that is not the parameter's value.
+    widget_key, value = state.key(param) + variant, state.get(param) if shown is None else shown
     if widget_key not in st.session_state or st.session_state[widget_key] != value:
         st.session_state[widget_key] = value
     make(param.label, key=widget_key, help=param.help, on_change=_remember, args=(param, widget_key), **options)
@@ -107,11 +108,11 @@ def _widget(make: Callable[..., Any], param: state.Param, variant: str = "", **o
     return state.get(param)
 
 
-def _write_again_when_it_changes(param: state.Param, high: float) -> None:
+def _write_again_when_it_changes(param: state.Param, high: float, shown: float) -> None:
     # A slider with another end is another widget to Streamlit, and would start at its low end.
     drawn = st.session_state.setdefault("controls.highs", {})
     if drawn.get(state.key(param), high) != high:
-        st.session_state[state.key(param)] = state.get(param)
+        st.session_state[state.key(param)] = shown
     drawn[state.key(param)] = high
 
 

@@ -72,6 +72,16 @@ def cut_sentence(encoded: "EncodedText") -> str | None:
     )
 
 
+def token_sentence(encoded: "EncodedText") -> str | None:
+    """What "[UNK]" and "##" mean, when the text's tokens hold them, or None."""
+    unknown = "[UNK] stands for a word or sign that this model has no pieces for."
+    piece = "## marks a piece that continues the word before it."
+    said = [unknown] if "[UNK]" in encoded.tokens else []
+    if any(token.startswith("##") for token in encoded.tokens):
+        said.append(piece)
+    return " ".join(said) or None
+
+
 def load_and_audit_first_forward() -> None:
     """Loads both and runs each once, so that no learner waits for a first call."""
     import torch

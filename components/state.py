@@ -39,6 +39,11 @@ class Param:
     def format(self, value: Any) -> str:
         return str(value)
 
+    def shown_instead(self) -> str:
+        """The default in words, for the sentence about a link that had this value wrong."""
+        text = self.format(self.default)
+        return (text if len(text) <= 60 else text[:59] + "…") or "none"
+
 
 @dataclass(frozen=True)
 class Number(Param):
@@ -143,7 +148,7 @@ def _judge(param: Param, raw: str | None) -> None:
         try:
             value = param.parse(raw)
         except ValueError as error:
-            sentence = f"{error}. Shown instead: {_brief(param.format(param.default)) or 'none'}."
+            sentence = f"{error}. Shown instead: {param.shown_instead().rstrip('.')}."
     _values()[_key(param)] = value
     _problems()[_key(param)] = sentence
 
@@ -162,11 +167,6 @@ def set_value(param: Param, value: Any) -> None:
 def problem(param: Param) -> str | None:
     """The sentence about a value that the link had wrong, until the control is changed."""
     return _problems().get(_key(param))
-
-
-def complain(param: Param, sentence: str) -> None:
-    """Keeps a sentence about the value of `param` for its control, until that is changed."""
-    _problems()[_key(param)] = sentence
 
 
 def reset(params: Iterable[Param]) -> None:
@@ -205,8 +205,3 @@ def _values() -> dict[str, Any]:
 
 def _problems() -> dict[str, str | None]:
     return st.session_state.setdefault("link.problems", {})
-
-
-def _brief(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:59] + "…"

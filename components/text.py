@@ -13,8 +13,12 @@ def escape(text: object, limit: int = 200) -> str:
 
 
 def prose(text: str, css_class: str = "labs-prose") -> None:
-    """A paragraph of the page's own HTML. Markdown is not used here, because it would also read the learner's text."""
-    st.html(f'<p class="{css_class}">{text}</p>')
+    """A paragraph of the page's own HTML, if there is anything to say.
+
+    Markdown is not used here, because it would also read the learner's text.
+    """
+    if text:
+        st.html(f'<p class="{css_class}">{text}</p>')
 
 
 def problem(sentence: str | None) -> None:

@@ -13,6 +13,7 @@ import torch
 from engine.attention import fused_attention, scaled_dot_product_attention
 
 PATIENCE = 0.03  # seconds spent at least on each point, so that one interruption does not decide it
+LIMIT = 0.2  # seconds after which a point has run often enough, if it has run twice
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class CostConfig:
     lengths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     n_heads: int = 4
     head_dim: int = 32
-    repeats: int = 7  # at least so many; short runs are repeated for PATIENCE seconds
+    repeats: int = 7  # more often when a run is short (PATIENCE), less often when it is long (LIMIT)
     device: str = "cpu"
     seed: int = 0
 
@@ -113,7 +114,7 @@ def fit_exponent(lengths: Sequence[float], values: Sequence[float]) -> float:
 def _fastest(run: Callable[[], object], config: CostConfig) -> float:
     """The shortest of the repeats: whatever else the machine does can only make a run longer."""
     times: list[float] = []
-    while len(times) < config.repeats or sum(times) < PATIENCE:
+    while len(times) < 2 or sum(times) < (PATIENCE if len(times) >= config.repeats else LIMIT):
         times.append(_seconds(run, config.device))
     return min(times)
 

@@ -29,6 +29,7 @@ from pages.lab1_attention.by_hand_stages import Matrices, Setup, cover, matrices
 
 QUESTION = "Where does every number of attention come from?"
 FIGURE = "by-hand.figure"
+NEWEST = 2  # wrong guesses that stay written out beside the whiteboard
 
 START = state.Choice(
     "h_start",
@@ -96,8 +97,8 @@ def _controls() -> None:
         _board_controls()
     with st.popover("More", width="stretch"):
         controls.line(TOKENS)
-        text.problem(_tokens()[1])
         controls.reset_button(PARAMS, label="Reset everything")
+    text.problem(_tokens()[1])
     for param in GRIDS.values():
         text.problem(state.problem(param))
     for param in (CELL, GUESSES, TYPED):
@@ -105,12 +106,21 @@ def _controls() -> None:
 
 
 def _board_controls() -> None:
-    """How many guesses were right, and the two buttons of the whiteboard."""
+    """How many guesses were right, the newest wrong ones beside their answers, and the whiteboard's two buttons."""
     setup = _setup()
     made = _covered(matrices(setup, setup.run()), setup.run())
-    marks = [cell.mark for code in RESULTS for row in made[code].cells for cell in row]
+    cells = {
+        numbers.cell_id(code, r, c): cell
+        for code in RESULTS
+        for r, row in enumerate(made[code].cells)
+        for c, cell in enumerate(row)
+    }
+    marks = [cell.mark for cell in cells.values()]
     right, judged = marks.count("right"), marks.count("right") + marks.count("wrong")
     text.prose(f"<b>{right} of {judged} right</b>" if judged else "Type a guess into any cell marked ?, then Enter.")
+    guessed = [cells[name] for name, _ in state.get(GUESSES) if name in cells]
+    for cell in [cell for cell in guessed if cell.mark == "wrong"][-NEWEST:]:
+        text.prose(f"✗ {text.escape(f'{cell.label}. {cell.verdict}')}", "labs-reading")
     with st.container(horizontal=True):
         st.button("Reveal all", key="by-hand.reveal", on_click=state.set_value, args=(SHOWN, True))
         st.button("Clear", key="by-hand.clear", on_click=state.reset, args=([SHOWN, GUESSES],))
@@ -253,10 +263,10 @@ def _take_one(name: str, typed: str) -> None:
 
 
 def _try_this() -> None:
-    plain = {UNSCALED: False, WRONG_AXIS: False, LARGE_FILL: False, BOARD: False}
+    plain = {MASK: "none", DIMS: 2, UNSCALED: False, WRONG_AXIS: False, LARGE_FILL: False, BOARD: False}
     section.try_this(
         [
-            ("Leave out ÷ √d, 4 dimensions", plain | {UNSCALED: True, DIMS: 4, CELL: "w23"}),
+            ("Leave out ÷ √d, 4 dimensions", plain | {UNSCALED: True, DIMS: 4, CELL: "w33"}),
             ("A row that may read nothing, with −1e9", plain | {MASK: "row1", LARGE_FILL: True, CELL: "w11"}),
             ("Work it out yourself", plain | {BOARD: True, SHOWN: False, CELL: "none"}),
         ],

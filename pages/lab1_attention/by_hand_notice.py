@@ -35,23 +35,38 @@ def _note(setup: Setup, trace: HandTrace) -> str:
 
 def _strongest(setup: Setup, trace: HandTrace) -> str:
     row, column = divmod(int(trace.weights.argmax()), len(setup.tokens))
-    scores = ", ".join(show(value) for value in trace.scores[row].tolist())
     return (
-        f"{_word(setup, row)} has the scores {scores}. The softmax turns them into shares: "
-        f"{trace.weights[row, column]:.2f} of its reading goes to {_word(setup, column)}. Its output is a mix of the "
-        f"rows of V in these shares, {trace.weights[row, column]:.2f} of it the value of {_word(setup, column)}."
+        f"{_from_scores_to_shares(setup, trace, row)} Its output is a mix of the rows of V in these shares, "
+        f"{show(trace.weights[row, column].item())} of it the value of {_word(setup, column)}."
     )
+
+
+def _from_scores_to_shares(setup: Setup, trace: HandTrace, row: int) -> str:
+    """One row on its way: its scores, what the softmax gets of them, and what it makes of that."""
+    allowed = [True] * len(setup.tokens) if setup.mask is None else setup.mask[row].tolist()
+    left = [show(value) if read else "hidden" for value, read in zip(trace.scaled[row].tolist(), allowed, strict=True)]
+    steps = [f"{_word(setup, row)} has the scores {_listed(trace.scores[row])}"]
+    if setup.scaled:
+        steps.append(f"divided by √{setup.dims}: {', '.join(left)}")
+    elif not all(allowed):
+        steps.append(f"after the mask: {', '.join(left)}")
+    return f"{'; '.join(steps)}; the softmax turns these into the shares {_listed(trace.weights[row])}."
+
+
+def _listed(values: torch.Tensor) -> str:
+    return ", ".join(show(value) for value in values.tolist())
 
 
 def _unscaled(setup: Setup, trace: HandTrace) -> str:
     right = setup.run(scaled=True)
     row = int((trace.saturation - right.saturation).argmax())
     return (
-        f"Without ÷ √{setup.dims} the scores stay {setup.dims**0.5:.2f} times as far apart. The largest weight of "
-        f"{_word(setup, row)} goes from {right.saturation[row]:.2f} to {trace.saturation[row]:.2f}, its entropy (how "
-        f"spread out it reads) from {right.entropy[row]:.2f} to {trace.entropy[row]:.2f} bits. The room to learn, 1 "
-        f"minus the sum of the squared weights, goes from {right.gradient_room[row]:.2f} to "
-        f"{trace.gradient_room[row]:.2f}: a row that has settled passes hardly any gradient back."
+        f"Without ÷ √{setup.dims} the scores stay {setup.dims**0.5:.2f} times as far apart. "
+        f"{_from_scores_to_shares(setup, trace, row)} Its largest weight goes from {right.saturation[row]:.2f} to "
+        f"{trace.saturation[row]:.2f}, its entropy (how spread out it reads) from {right.entropy[row]:.2f} to "
+        f"{trace.entropy[row]:.2f} bits. The room to learn, 1 minus the sum of the squared weights, goes from "
+        f"{right.gradient_room[row]:.2f} to {trace.gradient_room[row]:.2f}: a row that has settled passes hardly any "
+        "gradient back."
     )
 
 
@@ -68,14 +83,14 @@ def _sums(columns: torch.Tensor) -> str:
 
 
 def _blind_row(setup: Setup, trace: HandTrace, row: int) -> str:
-    output = ", ".join(show(value) for value in trace.output[row].tolist())
+    output = _listed(trace.output[row])
     word = _word(setup, row)
     if setup.fill == "-inf":
         return (
             f"{word} may read nothing: all its scores are −∞, and the softmax would be 0 ÷ 0. It is set to 0, so its "
             f"output is {output}. Switch on “−1e9 instead of −∞” to see what a large number does instead."
         )
-    mean = ", ".join(show(value) for value in trace.value.mean(dim=0).tolist())
+    mean = _listed(trace.value.mean(dim=0))
     return (
         f"{word} may read nothing, yet it reads everything: three scores of −1e9 are equal, so each word gets "
         f"{trace.weights[row, 0]:.2f}. Its output is {output}, the mean of all values ({mean}), instead of 0."
@@ -92,8 +107,8 @@ def _masked(setup: Setup, trace: HandTrace) -> str:
     )
     return (
         f"{hidden} scores are hidden before the softmax, not after: the remaining weights of each row still add up to "
-        f"1. {_word(setup, 0)} can only read itself, so its weight there is {trace.weights[0, 0]:.2f} and its output "
-        f"is its own value.{same}"
+        f"1. {_from_scores_to_shares(setup, trace, 1)} {_word(setup, 0)} can only read itself, so its weight there is "
+        f"{trace.weights[0, 0]:.2f} and its output is its own value.{same}"
     )
 
 

@@ -58,6 +58,9 @@ class Grid(state.Param):
             raise ValueError(f"{wanted}; the link says {raw[:40]!r}")
         return rows
 
+    def shown_instead(self) -> str:
+        return "the numbers it starts with"
+
     def format(self, value: Rows) -> str:
         return ";".join(",".join(plain(number) for number in row) for row in value)
 

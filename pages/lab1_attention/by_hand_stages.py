@@ -82,7 +82,10 @@ def _table(
 
 
 def _given(code: str, setup: Setup) -> Matrix:
-    """Numbers of the learner's own. Three rows are words; the weights' rows are dimensions."""
+    """Numbers of the learner's own. Three rows are words; the weights' rows are dimensions.
+
+    A formula over a table of two columns has room for about 22 letters; the rest is said when a cell is chosen.
+    """
     by_word = code in ("x", "q", "k", "v")
     formula = {
         "x": "the words, as numbers",
@@ -93,10 +96,11 @@ def _given(code: str, setup: Setup) -> Matrix:
 
     def cell(r: int, c: int) -> Cell:
         row = f"row “{setup.tokens[r]}”" if by_word else f"row {r + 1}"
-        return Cell("", kind="given", label=f"{NAMES[code]}, {row}, column {c + 1}")
+        where = "" if by_word else "a weight: chosen here, learned in a model"
+        return Cell("", kind="given", label=f"{NAMES[code]}, {row}, column {c + 1}", where=where)
 
     values = setup.given[code]
-    table = _table(code, values, formula.get(code, "learned weights"), cell, ROLES[code])
+    table = _table(code, values, formula.get(code, "chosen, not learned"), cell, ROLES[code])
     text = tuple(
         tuple(replace(cell, text=f"{value:.12g}".replace("-", "−")) for cell, value in zip(row, line, strict=True))
         for row, line in zip(table.cells, values.tolist(), strict=True)

@@ -43,6 +43,7 @@ def draw() -> None:
         )
         controls.reset_button(PARAMS)
     with figure_column, errors.shown_as_a_sentence():
+        state.publish(PARAMS)  # before measuring, so that a reload meanwhile loses nothing
         points = _measured(config, again)
         table = pd.DataFrame(points)
         _draw_charts(table)
@@ -58,8 +59,8 @@ def draw() -> None:
         )
         _audit(config)
         audit.measured(
-            f"Measured on this server: {config.device}, torch {torch.__version__}, {torch.get_num_threads()} threads; "
-            f"each time is the fastest of {config.repeats} or more runs, memory the highest sum of what was "
+            f"Measured on this server: {config.device}, torch {torch.__version__}, {_threads()}; "
+            f"each time is the fastest of several runs (about {config.repeats}), memory the highest sum of what was "
             "allocated and not yet given back; the exponents are fitted to the longer half of the lengths."
         )
         section.code(measure_cost, fit_exponent, fused_attention)
@@ -68,6 +69,11 @@ def draw() -> None:
             "Vaswani et al. 2017, *Attention Is All You Need*, table 1: a self-attention layer costs O(n² · d)",
             "Dao et al. 2022, *FlashAttention*: exact attention without the table of weights in memory",
         )
+
+
+def _threads() -> str:
+    n_threads = torch.get_num_threads()
+    return f"{n_threads} thread{'s' if n_threads != 1 else ''}"
 
 
 def _lengths(longest: int) -> tuple[int, ...]:
@@ -146,8 +152,13 @@ def _notice(table: pd.DataFrame, exponents: dict[tuple[str, str], float]) -> str
 
 
 def _growth(exponents: dict[tuple[str, str], float]) -> str:
-    time = min(exponents.get((name, "seconds"), 0.0) for name in NAMES)
-    if time < 1.5:
+    times = [exponents.get((name, "seconds"), 0.0) for name in NAMES]
+    if max(times) > 2.3:
+        return (
+            "Every pair of tokens is compared, which makes the square of the length. Time that grows faster than that "
+            "is most often waiting for memory: a longer table of weights no longer fits near the processor."
+        )
+    if min(times) < 1.7:
         return (
             "Both compare every pair of tokens; that the time does not grow with the square here means that fixed "
             "costs still outweigh it. Choose a longer text."
@@ -169,4 +180,5 @@ def _audit(config: CostConfig) -> None:
         library="torch",
         tolerance=1e-5,
         what=f"output at {config.lengths[0]} tokens",
+        on="random numbers",
     )

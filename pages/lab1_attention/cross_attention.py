@@ -51,6 +51,11 @@ class Study:
         return self.trace.weights[0, self.head].cpu()
 
     @property
+    def n_masked(self) -> int:
+        """Tokens at the end of the memory that may not be read."""
+        return 0 if self.mask is None else int((~self.mask).sum())
+
+    @property
     def reads_itself(self) -> bool:
         """Whether the memory is the text itself."""
         return self.x.shape == self.memory.shape and bool((self.x == self.memory).all())
@@ -61,16 +66,16 @@ def draw() -> None:
     """Two texts, the lines between them, and the table of weights that is not square."""
     (reader, reader_problem), (memory, memory_problem) = _reading(READER), _reading(MEMORY)
     key_len = len(memory.text) - 2 if memory else MOST_TOKENS
-    controls.fit(PADDING, key_len - 1)
     study = _study(reader, memory) if reader and memory else None
     controls_column, figure_column = section.layout(QUESTION, controls_share=0.8)
     if study:
         with figure_column, errors.shown_as_a_sentence():
             _show(study)
     with controls_column:
-        for param, problem in ((READER, reader_problem), (MEMORY, memory_problem)):
+        for param, problem, read in ((READER, reader_problem, reader), (MEMORY, memory_problem, memory)):
             controls.line(param)
             text.problem(problem)
+            section.reading(text.escape((read and models.token_sentence(read.text)) or ""))
         _controls(key_len)
 
 
@@ -97,11 +102,12 @@ def _swap() -> None:
 
 
 def _study(reader: models.Reading, memory: models.Reading) -> Study:
-    layer, head, masked = state.get(LAYER) - 1, state.get(HEAD) - 1, state.get(PADDING)
+    layer, head = state.get(LAYER) - 1, state.get(HEAD) - 1
     attention = models.minilm().model.layers[layer].attention
     # What goes into this layer, without [CLS] and [SEP]: there a head parks its weight when it finds nothing.
     x, read = (one.trace.hidden_states[layer][:, 1:-1] for one in (reader, memory))  # (1, *_len, d_model)
     key_len = read.shape[1]
+    masked = controls.fitted(PADDING, key_len - 1)
     mask = padding_mask([key_len - masked], key_len).to(read.device) if masked else None
     with models.DEVICE_IN_USE, torch.no_grad():
         trace = attention.trace(x, memory=read, mask=mask)
@@ -164,7 +170,7 @@ def _figure(study: Study) -> None:
         title = f"Weights, layer {study.layer + 1}, head {study.head + 1}"
         note = f"{len(queries)} × {key_len}: {len(queries)} readers, {key_len} in the memory"
         panel = matrix.Panel(study.weights, queries, keys, title=title, note=note, masked=masked)
-        matrix.draw([panel], key="cross.matrix", max_cell=44)
+        matrix.draw([panel], key="cross.matrix", max_cell=62 if state.presenting() else 46)  # room for the numbers
 
 
 def _shapes(study: Study) -> str:
@@ -180,20 +186,35 @@ def _shapes(study: Study) -> str:
 def _notice(study: Study) -> str:
     if study.reads_itself:
         return _self_notice(study)
-    weights = study.weights
-    best = _strongest_pairs(study)
+    best, readers, keys = _strongest_pairs(study), _names(study.queries), _names(study.keys)
     shares = ", ".join(
-        f"“{escape(study.queries[row])}” takes {weights[row, column]:.2f} from “{escape(study.keys[column])}”"
-        for row, column in best
+        f"“{readers[row]}” takes {study.weights[row, column]:.2f} from “{keys[column]}”" for row, column in best
     )
-    row, column = max(best, key=lambda pair: weights[pair].item())
+    return f"{shares}.{_parking(study)}{_masked_end(study, ' of the memory')}{_one_way(study, best)}"
+
+
+def _names(tokens: list[str]) -> list[str]:
+    """Tokens as HTML, those that occur more than once with their position."""
+    placed = zip(tokens, matrix.positions(tokens), strict=True)
+    return [escape(position if tokens.count(token) > 1 else token) for token, position in placed]
+
+
+def _masked_end(study: Study, of: str = "") -> str:
+    if study.n_masked == 1:
+        return f" The last token{of} is masked and gets exactly 0."
+    return f" The last {study.n_masked} tokens{of} are masked and get exactly 0." if study.n_masked else ""
+
+
+def _one_way(study: Study, pairs: list[tuple[int, int]]) -> str:
+    """That the strongest of `pairs` is another number the other way round, where the two can be compared."""
+    if study.n_masked or 1 in study.weights.shape:  # a share of a single token is 1 whatever the matrices are
+        return ""
+    row, column = max(pairs, key=lambda pair: study.weights[pair].item())
     back = _swapped_weights(study)[column, row].item()
-    masked = state.get(PADDING)
-    padding = f" The last {masked} tokens of the memory are masked and get exactly 0." if masked else ""
     return (
-        f"{shares}.{_parking(study)}{padding} Reading goes one way: the other way round, "
-        f"“{escape(study.keys[column])}” would take {back:.2f} from “{escape(study.queries[row])}”, because queries "
-        "and keys have matrices of their own."
+        f" Reading goes one way: the other way round, “{_names(study.keys)[column]}” would take {back:.2f} from "
+        f"“{_names(study.queries)[row]}”, because each reader shares out its own 1, and queries and keys have "
+        "matrices of their own."
     )
 
 
@@ -215,7 +236,7 @@ def _parking(study: Study) -> str:
     most = int(received.argmax())
     if _is_word(study.keys[most]):
         return ""
-    mark = escape(study.keys[most])
+    mark = _names(study.keys)[most]
     return f" Words without a partner read something too: “{mark}” gets {received[most]:.2f} of the average reader."
 
 
@@ -224,9 +245,11 @@ def _self_notice(study: Study) -> str:
         alone = study.attention.trace(study.x, mask=study.mask)
     difference = (alone.output - study.trace.output).abs().max().item()
     same = "exactly the same output" if difference == 0 else f"the same output (largest difference {difference:.0e})"
+    which = "token" if study.n_masked == 1 else f"{study.n_masked} tokens"
+    masked = f" and with the same {which} masked" if study.n_masked else ""
     return (
-        "The memory is the text itself, so this <b>is self-attention</b>: run without any memory, the layer gives "
-        f"{same}. The table is square now. Query, key and value are three "
+        f"The memory is the text itself, so this <b>is self-attention</b>: run without any memory{masked}, the layer "
+        f"gives {same}.{_masked_end(study)} The table is square now. Query, key and value are three "
         "views of one text; in cross-attention, of two."
     )
 

@@ -10,7 +10,7 @@ from engine.attention import attention_scores, masked_softmax, scaled_dot_produc
 from engine.patterns import head_patterns
 from pages.lab1_attention import params
 
-QUESTION = "Which words does “it” read from?"
+QUESTION = "Which words does a word like “it” read from?"
 LEGIBLE_TOKENS = 40
 LAYERS, HEADS = 6, 12
 
@@ -20,6 +20,16 @@ READER = state.Number("reader", 11, "Reading token", low=1, high=LEGIBLE_TOKENS,
 PARAMS = [params.TEXT, LAYER, HEAD, READER]
 
 FIGURE = "idea.figure"
+
+# What a head with this label does, in words. The labels are those of engine.patterns.
+HABITS = {
+    "previous": "mostly reads the token before",
+    "next": "mostly reads the token after",
+    "same token": "mostly reads the token itself",
+    "separator sink": "mostly rests on [CLS] and [SEP], as heads do that find nothing to read",
+    "broad": "reads many tokens a little each",
+    "mixed": "has no habit that stands out",
+}
 
 
 @section.live
@@ -40,14 +50,20 @@ def _figure(sentence: str, layer: int, head: int) -> None:
     attention = read.trace.layers[layer]
     weights = attention.weights[0, head]  # (query_len, key_len)
     tokens = read.text.tokens
-    reader = min(state.get(READER), len(tokens)) - 1
+    wished = state.get(READER)
+    # In a shorter text the last word reads, not the [SEP] behind it; the learner's choice comes back with its text.
+    reader = (wished if wished <= len(tokens) else len(tokens) - 1) - 1
     reading.draw(tokens, weights, reader, key=FIGURE, on_change=_choose_reader)
     section.let_it_paint()
     section.reading(
-        "The framed word reads. Each other word shows its <b>attention weight</b>: the share of the reading that comes "
-        "from it. The shares of one reader add up to 1."
+        "The framed word reads. Every word shows its <b>attention weight</b>: the share of the reading that comes from "
+        "it. The shares of one reader add up to 1. [CLS] and [SEP] are marks that this model puts before and after "
+        "every text."
     )
+    if wished > len(tokens):
+        text.problem(f"Reading token {wished}: this text has {len(tokens)} tokens, so its last word reads instead.")
     text.problem(models.cut_sentence(read.text))
+    section.reading(text.escape(models.token_sentence(read.text) or ""))
     section.notice(_notice(tokens, weights, reader, layer, head, read.text.special))
     section.try_this(
         [
@@ -89,12 +105,19 @@ def _notice(tokens: list[str], weights: torch.Tensor, reader: int, layer: int, h
     row = weights[reader]
     first, second = row.topk(min(2, len(tokens))).indices.tolist()[:2] if len(tokens) > 1 else (0, 0)
     pattern = head_patterns(weights[None].cpu(), torch.tensor(special))[0]
+    names = [f"“{text.escape(_name(tokens, place))}”" for place in (reader, first, second)]
     return (
-        f"In layer {layer + 1}, head {head + 1}, “{text.escape(tokens[reader])}” takes {row[first]:.2f} of its reading "
-        f"from “{text.escape(tokens[first])}” and {row[second]:.2f} from “{text.escape(tokens[second])}”. Over the "
-        f"whole sentence this head’s pattern is <b>{pattern.label}</b> ({pattern.score:.2f}). Nobody told it to: the "
-        "weights come from training. And they are a clue to what the model uses, not a proof."
+        f"In layer {layer + 1}, head {head + 1}, {names[0]} takes {row[first]:.2f} of its reading from {names[1]} and "
+        f"{row[second]:.2f} from {names[2]}. Averaged over all words, this head {HABITS[pattern.label]} (measured "
+        f"pattern: <b>{pattern.label}</b>, {pattern.score:.2f}). Nobody told it to: the weights come from training. "
+        "They are a clue to what the model uses, not a proof."
     )
+
+
+def _name(tokens: list[str], place: int) -> str:
+    """The token, with its position where the same token stands elsewhere too."""
+    token = tokens[place]
+    return f"{place + 1} {token}" if tokens.count(token) > 1 else token
 
 
 def _table(tokens: list[str], weights: torch.Tensor, reader: int):

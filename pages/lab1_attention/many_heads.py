@@ -12,6 +12,7 @@ from pages.lab1_attention import params
 
 QUESTION = "What do several heads see that one cannot?"
 LEGIBLE_TOKENS = 24
+TRAINED_HEADS = 12
 D_MODEL = 384  # MiniLM's; every count below divides it
 
 HEADS = state.Choice("heads", "12", "Number of heads", options=("1", "2", "3", "4", "6", "8", "12", "16"))
@@ -51,6 +52,7 @@ def _show(read: models.Reading, trace: AttentionTrace, layer: int, n_heads: int)
     (_draw_weights if state.get(SHOW) == "weights" else _draw_merge)(trace, tokens, n_heads)
     section.let_it_paint()
     text.problem(models.cut_sentence(read.text))
+    section.reading(text.escape(models.token_sentence(read.text) or ""))
     section.notice(_notice(trace, tokens, n_heads))
     section.try_this(
         [
@@ -116,11 +118,19 @@ def _what_they_share(n_heads: int) -> None:
 
 def _draw_weights(trace: AttentionTrace, tokens: list[str], n_heads: int) -> None:
     panels = [matrix.Panel(trace.weights[0, head], tokens, tokens, title=f"Head {head + 1}") for head in range(n_heads)]
-    matrix.draw(panels, key="many-heads.weights", numbers=n_heads <= 4, per_row=4 if 4 < n_heads <= 12 else None)
+    matrix.draw(panels, key="many-heads.weights", numbers=n_heads <= 4, per_row=_per_row(n_heads))
     section.reading(
         "One square is one head. <b>Row</b>: the token that reads. <b>Column</b>: the token that is read. Darker: "
-        "more. Point at a cell: the same pair is framed in every head."
+        "more. Tokens run from “"
+        f"{text.escape(tokens[0])}” to “{text.escape(tokens[-1])}”, downwards and to the right. Point at a cell: the "
+        "same pair is framed in every head."
     )
+
+
+def _per_row(n_heads: int) -> int | None:
+    if not 4 < n_heads <= 12:
+        return None
+    return 6 if state.presenting() else 4
 
 
 def _draw_merge(trace: AttentionTrace, tokens: list[str], n_heads: int) -> None:
@@ -145,7 +155,7 @@ def _draw_merge(trace: AttentionTrace, tokens: list[str], n_heads: int) -> None:
             trace.output[0],
             tokens,
             [str(column + 1) for column in range(D_MODEL)],
-            title="2  After W_O: every column is a mix of all heads",
+            title="2  After the output matrix: every column is a mix of all heads",
             signed=True,
             low=-scale,
             high=scale,
@@ -160,6 +170,24 @@ def _draw_merge(trace: AttentionTrace, tokens: list[str], n_heads: int) -> None:
 
 
 def _notice(trace: AttentionTrace, tokens: list[str], n_heads: int) -> str:
+    said = _notice_merge(trace, n_heads) if state.get(SHOW) == "merge" else _notice_weights(trace, tokens, n_heads)
+    own = "" if n_heads == TRAINED_HEADS else f" The model was trained with {TRAINED_HEADS} heads; this cut is our own."
+    return said + own
+
+
+def _notice_merge(trace: AttentionTrace, n_heads: int) -> str:
+    sizes = trace.context[0].norm(dim=-1).mean(dim=-1)  # (n_heads,)
+    loudest = int(sizes.argmax())
+    if n_heads == 1:
+        return f"One head fills all {D_MODEL} columns: there is nothing to merge, and the output matrix mixes them."
+    return (
+        f"Head {loudest + 1} hands over the largest numbers: vectors of length {sizes[loudest]:.2f} on average, "
+        f"against {sizes.min():.2f} for head {int(sizes.argmin()) + 1}. In the lower picture the borders are gone: "
+        f"each of its columns is made from all {n_heads} heads."
+    )
+
+
+def _notice_weights(trace: AttentionTrace, tokens: list[str], n_heads: int) -> str:
     weights = trace.weights[0]  # (n_heads, query_len, key_len)
     top = weights.argmax(dim=-1)  # (n_heads, query_len)
     if n_heads == 1:

@@ -8,14 +8,18 @@ from engine.attention import AttentionTrace
 from engine.leaks import LeakReport
 
 
-def moved(report: LeakReport, row: int) -> str:
-    """What became of one token's output."""
+def moved(report: LeakReport, row: int, n_prefix: int) -> str:
+    """What became of one token's output. n_prefix: first tokens that a prefix mask lets read each other."""
     change = report.change[row].item()
     if change == 0:
         return "did not move: 0"
     if row not in report.moved:
         return f"only rounding: {change:.0e}"
-    name = "leak: moved" if row in report.leaks else "itself: moved" if row == report.position else "moved"
+    name = "moved"
+    if row in report.leaks:
+        name = "allowed: moved" if row < n_prefix else "leak: moved"
+    elif row == report.position:
+        name = "itself: moved"
     return f"{name} {change:.2f}" if change >= 0.005 else f"{name} {change:.0e}"
 
 
@@ -27,12 +31,12 @@ def summary(report: LeakReport) -> str:
     )
 
 
-def leaks(kind: str, tokens: list[str], mask: Tensor, report: LeakReport, n_real: int) -> str:
+def leaks(kind: str, tokens: list[str], mask: Tensor, report: LeakReport, n_real: int, n_prefix: int) -> str:
     """What the leak detector found, and whether the mask's column says the same."""
     place, total = report.position, len(tokens)
     parts = [
         f"Token “{escape(tokens[place])}” got some noise, and {_count(len(report.moved), total)} moved.",
-        _earlier(report),
+        _earlier(report, n_prefix),
     ]
     if report.leaks and kind in ("none", "padding"):
         parts.append(
@@ -54,7 +58,7 @@ def _count(some: int, total: int) -> str:
     return f"{some or 'none'} of {total} outputs"
 
 
-def _earlier(report: LeakReport) -> str:
+def _earlier(report: LeakReport, n_prefix: int) -> str:
     before, found = report.position, report.leaks
     if len(report.change) == 1:
         return "A text of one token has no future that could leak."
@@ -62,6 +66,12 @@ def _earlier(report: LeakReport) -> str:
         return "Nothing stands before the first token, so nothing can leak here: change a later one."
     if not found:
         return f"<b>No leak</b>: nothing moved among the {before} before it."
+    if all(row < n_prefix for row in found):
+        return (
+            f"<b>{len(found)} of the {before} before it moved, by design</b>: under a prefix mask the first {n_prefix} "
+            "tokens are given whole, as a prompt is, and read each other in both directions. Only a row outside the "
+            "prefix that moves when a later token changes would be a leak."
+        )
     if len(found) == 1:
         return f"<b>Row {found[0] + 1} stands before it and moved</b>: it has read the future."
     rows = ", ".join(str(row + 1) for row in found)

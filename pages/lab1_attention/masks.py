@@ -43,9 +43,6 @@ SEED = state.Number("mask_seed", 1, "Seed of the change", low=0, high=99, help="
 PAINTED = PaintedMask("painted", CAUSAL, "Painted mask")
 PARAMS = [TEXT, KIND, WINDOW, PREFIX, REAL, EDIT, HEAD, SEED, PAINTED]
 
-# What a mask counts in tokens can be no more than the text has.
-FITTED = {"prefix": (PREFIX,), "padding": (REAL,)}
-
 MASK_MAKERS: dict[str, Callable | None] = {
     "none": None,
     "causal": causal_mask,
@@ -67,6 +64,7 @@ class Study:
     head: int  # the one on screen, counted from 0
     report: LeakReport
     n_real: int  # tokens that are not padding
+    n_prefix: int  # first tokens that read each other in both directions; 0 without a prefix mask
 
     @property
     def empty_rows(self) -> list[int]:
@@ -79,8 +77,6 @@ def draw() -> None:
     """The mask, the weights that are left of it, and which outputs move when one token is changed."""
     words, problem = errors.attempt(lambda: models.short_reading(state.get(TEXT), MOST_TOKENS + 2).text)
     n_tokens = len(words.tokens) - 2 if words else MOST_TOKENS
-    for param in (EDIT, *FITTED.get(state.get(KIND), ())):
-        controls.fit(param, n_tokens)
     study = _study(words) if words else None
     controls_column, figure_column = section.layout(QUESTION, controls_share=0.85)
     if study:
@@ -91,6 +87,7 @@ def draw() -> None:
         text.problem(problem)
         if words and words.cut:
             text.problem(f"Only the first {MOST_TOKENS} tokens are used here, so that every cell can be painted.")
+        section.reading(text.escape((words and models.token_sentence(words)) or ""))
         _controls(n_tokens)
 
 
@@ -116,29 +113,31 @@ def _controls(n_tokens: int) -> None:
 def _study(words: "EncodedText") -> Study:
     """One forward pass under the mask, and the leak detector's two more."""
     ids, kind, n = words.ids[1:-1], state.get(KIND), len(words.ids) - 2
-    n_real = state.get(REAL) if kind == "padding" else n
+    n_real = controls.fitted(REAL, n) if kind == "padding" else n
+    n_prefix = controls.fitted(PREFIX, n) if kind == "prefix" else 0
+    edited = controls.fitted(EDIT, n) - 1
     x = _embedded(tuple(ids[:n_real]), n)  # (1, seq_len, d_model)
     mask = _mask(kind, n)
     attention = models.minilm().model.layers[LAYER].attention
     on_device = mask.to(x.device)
     with models.DEVICE_IN_USE, torch.no_grad():
         trace = attention.trace(x, mask=on_device)
-        report = leak_report(attention, x, on_device, state.get(EDIT) - 1, seed=state.get(SEED))
+        report = leak_report(attention, x, on_device, edited, seed=state.get(SEED))
     tokens = matrix.positions([*words.tokens[1:-1][:n_real], *["[PAD]"] * (n - n_real)])
-    return Study(kind, tokens, mask, trace, state.get(HEAD) - 1, report, n_real)
+    return Study(kind, tokens, mask, trace, state.get(HEAD) - 1, report, n_real, n_prefix)
 
 
 def _mask(kind: str, n: int) -> Tensor:
     """bool (n, n), True = may read."""
     if kind == "padding":
-        return padding_mask([state.get(REAL)], n)[0, 0].expand(n, n)
+        return padding_mask([controls.fitted(REAL, n)], n)[0, 0].expand(n, n)
     if kind == "painter":
         return painted_for(state.get(PAINTED), n)[0]
     made = {
         "none": lambda: torch.ones(n, n, dtype=torch.bool),
         "causal": lambda: causal_mask(n),
         "window": lambda: sliding_window_mask(n, state.get(WINDOW)),
-        "prefix": lambda: prefix_mask(n, state.get(PREFIX)),
+        "prefix": lambda: prefix_mask(n, controls.fitted(PREFIX, n)),
     }
     return made[kind]()
 
@@ -161,7 +160,7 @@ def _show(study: Study) -> None:
     )
     if study.empty_rows:
         _empty_row(study)
-    section.notice(mask_words.leaks(study.kind, study.tokens, study.mask, study.report, study.n_real))
+    section.notice(mask_words.leaks(study.kind, study.tokens, study.mask, study.report, study.n_real, study.n_prefix))
     _try_this(len(study.tokens))
     query, key, value = study.trace.query, study.trace.key, study.trace.value
     theirs = F.scaled_dot_product_attention(query, key, value, attn_mask=study.mask.to(query.device))
@@ -182,10 +181,10 @@ def _show(study: Study) -> None:
 
 def _figure(study: Study) -> None:
     edited, hidden = study.report.position, ~study.mask
-    leaks = study.report.leaks
+    leaks = [row for row in study.report.leaks if row >= study.n_prefix]
     weights = study.trace.weights[0, study.head].cpu()  # (seq_len, seq_len)
     change = study.report.change.cpu()[:, None]  # (seq_len, 1)
-    peeks = [(row, edited) for row in range(edited) if study.mask[row, edited]]
+    peeks = [(row, edited) for row in range(study.n_prefix, edited) if study.mask[row, edited]]
     panels = [
         matrix.Panel(
             study.mask.float() * 0.45,
@@ -217,7 +216,7 @@ def _figure(study: Study) -> None:
             role="output",
             high=max(2.0 * change.max().item(), 1e-9),  # half the scale: the words in the cells stay readable
             marks=[(row, 0) for row in leaks],
-            texts=[mask_words.moved(study.report, row) for row in range(len(study.tokens))],
+            texts=[mask_words.moved(study.report, row, study.n_prefix) for row in range(len(study.tokens))],
             cell_width=142,
         ),
     ]
@@ -256,7 +255,7 @@ def after_event(event: dict[str, Any]) -> dict[state.Param, Any]:
 def _try_this(n: int) -> None:
     changes = [("Sliding window of 2", {KIND: "window", WINDOW: 2})]
     if n >= 3:
-        target = max(2, min(state.get(EDIT), n)) - 1  # the token that will be read too early
+        target = max(2, controls.fitted(EDIT, n)) - 1  # the token that will be read too early
         peeking = causal_mask(n)
         peeking[target - 1, target] = True
         silent = causal_mask(n)

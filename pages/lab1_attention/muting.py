@@ -59,10 +59,22 @@ SENTENCES = state.Text(
 )
 
 
+def count(n_muted: int) -> str:
+    """How many heads are off, in words."""
+    return f"{n_muted} of {LAYERS * HEADS} heads {'is' if n_muted == 1 else 'are'} off"
+
+
+def about_head(layer: int, head: int) -> str:
+    """What to know about the open head (counted from 0) when it is off; else nothing."""
+    if (layer, head) not in state.get(MUTE):
+        return ""
+    return "This head is off: it still reads, but what it read is replaced by zeros. "
+
+
 def draw(reading: ModelReading, sentence: str, layer: int, head: int) -> None:
     """Folded until it is wanted: buttons that mute heads, and what the muting changes."""
     muted = state.get(MUTE)
-    title = "Switch heads off" + (f": {len(muted)} of {LAYERS * HEADS} are off" if muted else "")
+    title = "Switch heads off" + (f": {count(len(muted))}" if muted else "")
     # Opens with the first muted head and from then on is the learner's: a start that changed back would fold it shut.
     start = st.session_state["real-model.muting.start"] = st.session_state.get("real-model.muting.start") or bool(muted)
     folded = st.expander(title, key="real-model.muting", expanded=start, on_change="rerun")

@@ -1,5 +1,7 @@
 """Section 7, a real model: every head of MiniLM on the learner's own text, run by our own modules."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -10,7 +12,7 @@ from engine.patterns import head_patterns
 from pages.lab1_attention import muting, params, real_model_words
 from pages.lab1_attention.real_model_trace import ModelReading, read, second_opinion
 
-QUESTION = "Which words does “it” read from, in a real model?"
+QUESTION = "What does each head of a real model read?"
 KEY = "real-model.figure"
 LAYERS, HEADS, MOST_TOKENS = 6, 12, 512
 
@@ -73,30 +75,39 @@ def _controls() -> ModelReading | None:
     controls.slider(HEAD)
     _token_list(reading)
     controls.toggle(HIDE)
-    controls.choice(VIEW)
+    controls.choice(VIEW, wrap=True)
     controls.reset_button(PARAMS)
     return reading
 
 
 def _token_list(reading: ModelReading | None) -> None:
-    """The chosen token by name. A number beyond the text is kept in mind only as a sentence."""
+    """The chosen token by name. A number beyond the text stays the learner's wish, and shows as none meanwhile."""
     tokens = reading.text.tokens if reading else []
-    for param in (TOKEN, READ):
-        place = state.get(param)
-        if reading and place > len(tokens):
-            state.set_value(param, 0)
-            if place != param.default:  # nobody asked for the default
-                state.complain(param, f"{param.label} {place}: this text has {len(tokens)} tokens. None is chosen now.")
-    options = range(len(tokens) + 1) if reading else [state.get(TOKEN)]
+    wish = state.get(TOKEN)
+    none = wish if wish > len(tokens) else 0  # the list's first entry keeps a wish that this text cannot show
     controls.pick(
-        TOKEN, list(options), lambda place: f"{place} {tokens[place - 1]}" if 0 < place <= len(tokens) else "none"
+        TOKEN,
+        [none, *range(1, len(tokens) + 1)],
+        lambda place: f"{place} {tokens[place - 1]}" if 0 < place <= len(tokens) else "none",
     )
     text.problem(state.problem(READ))
+    for param in (TOKEN, READ):
+        if reading and state.get(param) > len(tokens):
+            text.problem(
+                f"{param.label} {state.get(param)}: this text has {len(tokens)} tokens, so none is chosen. "
+                "It comes back with a longer text."
+            )
+
+
+def _shown_place(param: state.Number, n_tokens: int) -> int:
+    """The token that is shown as chosen, counted from 1: 0 for none, also while the text is too short for the wish."""
+    place = state.get(param)
+    return place if place <= n_tokens else 0
 
 
 def _figure(reading: ModelReading) -> None:
     layer, head = state.get(LAYER) - 1, state.get(HEAD) - 1
-    token, read_token = state.get(TOKEN) - 1, state.get(READ) - 1
+    token, read_token = (_shown_place(param, len(reading.text)) - 1 for param in (TOKEN, READ))
     view, hide = state.get(VIEW), state.get(HIDE)
     figure.draw(
         reading.packed,
@@ -105,25 +116,30 @@ def _figure(reading: ModelReading) -> None:
         hide_special=hide,
         key=KEY,
         alt=real_model_words.alt(reading, layer, head, token),
-        on_change=_follow,
+        on_change=partial(_follow, len(reading.text)),
     )
     section.let_it_paint()
     section.reading(READING[view] + _how_drawn(reading) + _where_it_runs())
-    section.notice(real_model_words.notice(reading, layer, head, token, read_token, hide))
+    about = real_model_words.notice(reading, layer, head, token, read_token, hide)
+    section.notice(muting.about_head(layer, head) + about)
 
 
-def _follow() -> None:
-    """The learner chose in the figure: the link and the words follow."""
+def _follow(n_tokens: int) -> None:
+    """The learner chose in the figure, over a text of so many tokens: the link and the words follow."""
     event = drawing.result(KEY)
-    for param, name in ((LAYER, "layer"), (HEAD, "head"), (TOKEN, "token"), (READ, "read")):
-        state.set_value(param, param.parse(str(event[name] + 1)))
+    for param in (LAYER, HEAD):
+        state.set_value(param, param.parse(str(event[param.name] + 1)))
+    for param in (TOKEN, READ):
+        place = param.parse(str(event[param.name] + 1))
+        if place != _shown_place(param, n_tokens):  # the figure's "none" is not the wish of a learner who left it alone
+            state.set_value(param, place)
     muted = [tuple(int(part) for part in name.split(".")) for name in event["mute"]]
     state.set_value(muting.MUTE, tuple(sorted(muted)))
 
 
 def _how_drawn(reading: ModelReading) -> str:
     n_muted = len(state.get(muting.MUTE))
-    off = f" {n_muted} of {LAYERS * HEADS} heads are off." if n_muted else ""
+    off = f" {muting.count(n_muted)}." if n_muted else ""
     if reading.packed.block == 1:
         return off
     n_tokens, block = len(reading.text), reading.packed.block
@@ -154,6 +170,7 @@ def _folded(reading: ModelReading) -> None:
     muting.draw(reading, state.get(params.TEXT), state.get(LAYER) - 1, state.get(HEAD) - 1)
     section.code(scaled_dot_product_attention, MultiHeadAttention.trace, head_patterns)
     section.table(lambda: _table(reading), key="real-model")
+    section.table(lambda: _pattern_table(reading), key="real-model-patterns", title="Every head’s pattern")
     section.sources(
         "The model: [all-MiniLM-L6-v2](https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2), 6 layers, "
         "12 heads, Apache-2.0; run here by our own modules",
@@ -180,6 +197,17 @@ def _table(reading: ModelReading) -> pd.DataFrame:
             "weight": weights.ravel()[order].round(3),
         }
     )
+
+
+def _pattern_table(reading: ModelReading) -> pd.DataFrame:
+    """Every head's label and the score it rests on; for a mixed head the nearest pattern's score."""
+    rows = []
+    for layer, patterns in enumerate(reading.patterns, start=1):
+        for head, pattern in enumerate(patterns, start=1):
+            nearest = figure.WORDS[max(pattern.scores, key=pattern.scores.get)]
+            label = figure.WORDS.get(pattern.label, f"mixed (nearest: {nearest})")
+            rows.append({"layer": layer, "head": head, "pattern": label, "score": round(pattern.score, 3)})
+    return pd.DataFrame(rows)
 
 
 def _audit() -> None:

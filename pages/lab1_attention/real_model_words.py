@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from components import models
 from components.text import escape
 from pages.lab1_attention.params import ANIMAL, ANIMAL_WIDE
 from pages.lab1_attention.real_model_trace import ModelReading, read
@@ -80,10 +81,9 @@ def _about_head(reading: ModelReading, layer: int, head: int) -> str:
 
 def _about_text(reading: ModelReading) -> str:
     """What the text itself leaves open."""
-    n_words, n_unknown = reading.text.special.count(False), reading.text.tokens.count("[UNK]")
+    n_words = reading.text.special.count(False)
     alone = "One token has nobody to read but itself and the separators: add words." if n_words == 1 else ""
-    unknown = f"[UNK] stands for a sign that this model never learned ({n_unknown} here)." if n_unknown else ""
-    return f"{alone} {unknown}".strip()
+    return f"{alone} {models.token_sentence(reading.text) or ''}".strip()
 
 
 def _strongest_pair(reading: ModelReading, weights: np.ndarray) -> str:

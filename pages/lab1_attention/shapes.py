@@ -11,18 +11,19 @@ from components.text import escape
 from engine.attention import MultiHeadAttention, merge_heads, split_heads
 from engine.shapes import TensorStep, scrambled_heads, shape_walk, split_heads_without_transpose
 from engine.texts import EncodedText, encode_text
-from pages.lab1_attention import params
 from pages.lab1_attention import shapes_pictures as pictures
 from pages.lab1_attention.shapes_run import Run, nearest, run
 
 QUESTION = "Where does each number go when heads are cut?"
 FIGURE = "shapes.figure"
 LEGIBLE_TOKENS = 10
+LINE_HEIGHT = 40  # of a picture: low, because five lines of bricks share the screen
 WIDEST_LINE = 24  # columns of numbers that stand side by side; more break into several lines
 MOST_D_MODEL, MOST_HEADS = 32, 8
 
 BY_LINK = {pictures.link_name(name): name for name in pictures.NAMES}
 
+TEXT = state.Text("s_text", "The cat sat on the mat", "Sentence")  # short: its own, so that nothing is cut
 D_MODEL = state.Number("s_d_model", 16, "d_model: numbers a token", low=4, high=MOST_D_MODEL, step=1)
 N_HEADS = state.Number("s_heads", 4, "n_heads", low=1, high=MOST_HEADS, step=1)
 WRONG = state.Flag("s_wrong", False, "Wrong reshape", help="Straight to the shape one wants, without a transpose.")
@@ -31,14 +32,12 @@ COLOUR = state.Choice(
 )
 SEED = state.Number("s_seed", 7, "Seed of the random numbers", low=0, high=99, step=1)
 TENSOR = state.Choice("s_tensor", "query-by-head", "Open tensor", options=tuple(BY_LINK), labels=BY_LINK)
-PARAMS = [params.TEXT, D_MODEL, N_HEADS, WRONG, COLOUR, SEED, TENSOR]
+PARAMS = [TEXT, D_MODEL, N_HEADS, WRONG, COLOUR, SEED, TENSOR]
 
 
 @section.live
 def draw() -> None:
-    encoded, problem = errors.attempt(
-        lambda: encode_text(models.minilm(), state.get(params.TEXT), max_tokens=LEGIBLE_TOKENS)
-    )
+    encoded, problem = errors.attempt(lambda: encode_text(models.minilm(), state.get(TEXT), max_tokens=LEGIBLE_TOKENS))
     if encoded and _divides():
         _made(encoded)  # before anything is drawn; `_show` finds it made
     controls_column, figure_column = section.layout(QUESTION, figure_share=3.0)
@@ -47,9 +46,13 @@ def draw() -> None:
         if encoded:
             (_show if _divides() else _show_what_is_left_over)(encoded)
         _try_this()
+        if encoded and _divides():
+            _audit(_made(encoded))
     with controls_column, errors.shown_as_a_sentence():
         _controls()
     section.code(shape_walk, split_heads, merge_heads, split_heads_without_transpose, scrambled_heads)
+    if encoded and _divides():
+        section.table(lambda: _table(_made(encoded)), key="shapes")
     section.sources(
         "Vaswani et al. 2017, [Attention Is All You Need](https://arxiv.org/abs/1706.03762), section 3.2.2: several "
         "heads, each on d_model / n_heads numbers.",
@@ -59,7 +62,7 @@ def draw() -> None:
 
 
 def _controls() -> None:
-    controls.line(params.TEXT)
+    controls.line(TEXT)
     controls.slider(D_MODEL)
     controls.slider(N_HEADS)
     if not _divides():
@@ -105,8 +108,6 @@ def _show(encoded: EncodedText) -> None:
         )
         text.prose(escape(models.cut_sentence(encoded) or ""), "labs-reading")
     section.notice(_notice(made))
-    _audit(made)
-    section.table(lambda: _table(made), key="shapes")
 
 
 def _show_what_is_left_over(encoded: EncodedText) -> None:
@@ -158,6 +159,7 @@ def _draw_bricks(made: Run, opened: TensorStep) -> None:
         labels=labels,
         legend=f"Colour: the {by} a number belongs to",
         selected=pictures.link_name(opened.name),
+        picture_height=LINE_HEIGHT,
         on_change=_take,
     )
 

@@ -73,7 +73,7 @@ def slider_as_long_as_the_text():
     state.publish([text, place])
 
 
-def test_a_slider_keeps_its_value_when_its_end_moves_and_says_so_when_it_cannot():
+def test_a_slider_keeps_its_wish_when_its_end_moves_and_says_what_it_shows_instead():
     page = AppTest.from_function(slider_as_long_as_the_text, default_timeout=30).run()
     page.slider[0].set_value(3).run()
     page.text_input[0].set_value("a b c d").run()
@@ -81,4 +81,22 @@ def test_a_slider_keeps_its_value_when_its_end_moves_and_says_so_when_it_cannot(
     assert not page.get("html")
     page.text_input[0].set_value("a b").run()
     assert (page.slider[0].value, page.slider[0].max) == (2, 2)
-    assert "stood at 3: it is now 2" in page.get("html")[0].proto.body
+    assert "goes up to 2 here; 3 comes back with a longer text" in page.get("html")[0].proto.body
+    assert list(page.query_params["place"]) == ["3"]
+    page.text_input[0].set_value("a").run()
+    assert not page.slider
+    assert [html.proto.body.count("only choice") for html in page.get("html")] == [1, 0]
+    page.text_input[0].set_value("a b c d e").run()
+    assert (page.slider[0].value, page.slider[0].max) == (3, 5)
+    assert not page.get("html")
+
+
+def test_moving_a_slider_that_shows_its_end_sets_a_new_wish():
+    page = AppTest.from_function(slider_as_long_as_the_text, default_timeout=30).run()
+    page.slider[0].set_value(5).run()
+    page.text_input[0].set_value("a b c").run()
+    assert page.slider[0].value == 3
+    page.slider[0].set_value(2).run()
+    assert not page.get("html")
+    page.text_input[0].set_value("a b c d e f").run()
+    assert page.slider[0].value == 2

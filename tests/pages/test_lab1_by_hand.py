@@ -1,6 +1,7 @@
 """Lab 1, section 2: every number on screen is the engine's, and whatever is typed into a cell is kept."""
 
 import doctest
+import re
 
 import pytest
 import torch
@@ -199,6 +200,70 @@ def test_the_whiteboard_sends_no_result_to_the_browser_before_it_was_guessed(ope
     assert "0.77" not in page.html()
 
 
+QUOTED = re.compile(
+    r"“(.+?)” has the scores ([^;]+);(?: (divided by √\d|after the mask): ([^;]+);)? "
+    r"the softmax turns these into the shares (.+?)\. "
+)
+
+
+@pytest.mark.parametrize("mask", ["none", "causal"])
+@pytest.mark.parametrize("unscaled", ["0", "1"])
+@pytest.mark.parametrize("dims", ["2", "4"])
+def test_the_softmax_of_the_numbers_in_the_note_is_the_shares_in_the_note(open_lab1, mask, unscaled, dims):
+    page = open_lab1("by-hand", h_mask=mask, h_unscaled=unscaled, h_dims=dims)
+    word, scores, step, changed, shares = QUOTED.search(page.html()).groups()
+    row = ["the", "cat", "sat"].index(word)
+    assert scores.split(", ") == shown(page, "s")[row]
+    assert bool(step and step.startswith("divided")) == (unscaled == "0")
+    hidden = (~causal_mask(3))[row].tolist() if mask == "causal" else [False] * 3
+    quoted = (changed or scores).split(", ")
+    assert [number == "hidden" for number in quoted] == hidden
+    ours = torch.tensor([float(share) for share in shares.split(", ")])
+    read = [float("-inf") if number == "hidden" else float(number.replace("−", "-")) for number in quoted]
+    # 0.01: scores and shares are quoted with two decimals
+    torch.testing.assert_close(ours, torch.tensor(read).softmax(0), atol=0.01, rtol=0)
+
+
+def test_the_opening_note_divides_before_the_softmax(open_lab1):
+    assert "the scores 6, 8, 10; divided by √2: 4.24, 5.66, 7.07; the softmax" in open_lab1("by-hand").html()
+
+
+BUTTONS = {
+    "Leave out ÷ √d, 4 dimensions": {"h_unscaled": "1", "h_dims": "4", "h_cell": "w33"},
+    "A row that may read nothing, with −1e9": {"h_mask": "row1", "h_fill": "1", "h_cell": "w11"},
+    "Work it out yourself": {"h_board": "1", "h_cell": "none"},
+}
+
+
+@pytest.mark.parametrize("before", BUTTONS)
+@pytest.mark.parametrize("label", BUTTONS)
+def test_a_button_means_the_same_whichever_was_pressed_before(open_lab1, before, label):
+    page = open_lab1("by-hand", h_axis="1")
+    page.press(before)
+    page.press(label)
+    assert page.link() == {"section": "by-hand"} | BUTTONS[label]
+
+
+def test_the_note_about_scaling_speaks_of_the_row_whose_cell_is_chosen(open_lab1):
+    page = open_lab1("by-hand")
+    page.press("Leave out ÷ √d, 4 dimensions")
+    row = int(page.figure("numbers")["selected"][1]) - 1
+    assert QUOTED.search(page.html())[1] == matrices(page)["s"]["rows"][row]
+
+
+def test_weights_chosen_here_are_not_called_learned(open_lab1):
+    page = open_lab1("by-hand")
+    assert {matrices(page)[code]["formula"] for code in ("wq", "wk", "wv")} == {"chosen, not learned"}
+    assert cells(page)["wk12"]["where"] == "a weight: chosen here, learned in a model"
+
+
+def test_a_wrong_guess_stays_written_beside_the_answer(open_lab1):
+    page = open_lab1("by-hand", h_board="1")
+    do(page, ("d23", "7.2"), ("s23", "10"))
+    assert "✗ scaled, “cat” reads “sat”. You wrote 7.2; it is 7.07" in page.html()
+    assert "You wrote 10" not in page.html()
+
+
 def test_guesses_are_judged_counted_and_kept(open_lab1):
     page = open_lab1("by-hand", h_board="1")
     do(page, ("s23", "10"), ("w23", "0.76"), ("d23", "7.2"), ("o11", "zwei"))
@@ -224,6 +289,8 @@ def test_words_that_are_not_three_are_kept_with_a_sentence(open_lab1, words, lab
     page.set("h_words", words)
     assert matrices(page)["x"]["rows"] == labels
     assert "Three words are needed" in page.html()
+    (more,) = page.app.get("popover")
+    assert not any("Three words are needed" in element.proto.body for element in more.get("html"))
     assert page.widget("h_words").value == words
 
 
@@ -252,6 +319,12 @@ def test_a_link_with_impossible_values_gets_a_sentence_and_the_figure_stays(open
     assert 'class="labs-problem"' in page.html()
     assert next(iter(link)) in page.html()
     assert shown(page, "s")[1] == ["6", "8", "10"]
+
+
+def test_impossible_numbers_in_a_link_give_way_to_those_the_section_starts_with(open_lab1):
+    page = open_lab1("by-hand", h_x="1,2,nan")
+    assert "Shown instead: the numbers it starts with." in page.html()
+    assert shown(page, "x")[0] == ["1", "0"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["s11", "wq12", "o31"]), st.text(max_size=12)), max_size=3))

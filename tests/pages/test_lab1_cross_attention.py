@@ -1,5 +1,7 @@
 """Lab 1, section 6: the table is as wide as the memory, and reading oneself is self-attention."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -94,10 +96,46 @@ def test_masked_memory_gets_nothing_and_the_audit_still_holds(open_lab1):
     assert "torch.nn.MultiheadAttention agree" in page.html()
 
 
-def test_more_padding_than_memory_is_cut_and_said(open_lab1):
-    page = open_lab1("cross-attention", memory="hello there", memory_padding="9")
-    assert "goes up to 1 here and stood at 9" in page.html()
+def test_more_padding_than_memory_is_fitted_and_comes_back(open_lab1):
+    page = open_lab1("cross-attention", memory="hello there", memory_padding="5")
+    assert "goes up to 1 here; 5 comes back with a longer text" in page.html()
+    assert "The last token of the memory is masked and gets exactly 0" in page.html()
     assert weights(page).shape == (7, 2)
+    assert page.link()["memory_padding"] == "5"
+    page.set("memory", cross_attention.MEMORY.default)
+    assert page.widget("memory_padding").value == 5
+    assert (weights(page)[:, -5:] == 0).all()
+    assert "comes back" not in page.html()
+
+
+def test_the_way_back_is_told_only_where_it_can_be_compared(open_lab1):
+    page = open_lab1("cross-attention")
+    assert "because each reader shares out its own 1, and queries and keys have matrices of their own" in page.html()
+    page.set("memory_padding", 2)
+    assert "the other way round" not in page.html()
+    page.set("memory_padding", 0)
+    for name in ("cross_text", "memory"):
+        page.set(name, "hi")
+        assert "the other way round" not in page.html()
+        page.press("Reset")
+
+
+def test_self_attention_with_a_masked_end_says_so(open_lab1):
+    text = cross_attention.READER.default
+    page = open_lab1("cross-attention", memory=text, memory_padding="4")
+    assert "run without any memory and with the same 4 tokens masked, the layer gives" in page.html()
+    assert "The last 4 tokens are masked and get exactly 0" in page.html()
+
+
+def test_words_that_repeat_are_quoted_with_their_position(open_lab1):
+    page = open_lab1("cross-attention", cross_text="word word", memory="word other word")
+    assert re.search(r"“1 word” takes [\d.]+ from “(1 word|3 word|other)”", page.html())
+    assert "“word”" not in page.html()
+
+
+def test_cells_are_large_enough_for_numbers_in_both_sizes(open_lab1):
+    for link, letters in (({}, 13), ({"present": "1"}, 18)):  # CSS pixels; numbers need 2.5 times that
+        assert open_lab1("cross-attention", **link).figure("heatmap")["maxCell"] >= 2.5 * letters
 
 
 def test_impossible_values_get_sentences(open_lab1):

@@ -4,6 +4,10 @@ import base64
 
 import numpy as np
 import pytest
+import torch
+
+from engine.patterns import head_patterns
+from pages.lab1_attention.idea import HABITS
 
 
 def weights_of(page) -> dict[str, float]:
@@ -64,3 +68,19 @@ def test_impossible_links_say_what_would_be_right(open_lab1):
     assert "layer must be a whole number from 1 to 6; the link says 99" in page.html()
     assert "head must be a whole number from 1 to 12" in page.html()
     assert page.widget("layer").value == 4
+
+
+def test_a_reader_beyond_a_short_text_is_said_and_comes_back(open_lab1):
+    page = open_lab1("idea")
+    page.set("text", "dogs chase cats")
+    assert page.figure("reading")["reader"] == 3, "the last word, not [SEP]"
+    assert "Reading token 11: this text has 5 tokens" in page.html()
+    page.set("text", "The animal didn't cross the street because it was too tired.")
+    assert page.figure("reading")["tokens"][page.figure("reading")["reader"]] == "it"
+    assert "this text has" not in page.html()
+
+
+def test_every_pattern_has_its_words():
+    special = torch.tensor([True, False, False, True])
+    (pattern,) = head_patterns(torch.full((1, 4, 4), 0.25), special)
+    assert {*pattern.scores, "mixed"} == set(HABITS)

@@ -43,3 +43,11 @@ def test_a_count_that_is_not_offered_gets_a_sentence(open_lab1):
     page = open_lab1("many-heads", heads="5")
     assert "heads must be one of 1, 2, 3, 4, 6, 8, 12, 16" in page.html()
     assert len(page.figure("heatmap")["panels"]) == 12
+
+
+def test_the_words_speak_of_the_picture_that_is_shown(open_lab1):
+    assert "hands over the largest numbers" in open_lab1("many-heads", heads="4", show="merge").html()
+    page = open_lab1("many-heads", heads="4")
+    assert "favourites" in page.html()
+    assert "this cut is our own" in page.html()
+    assert "this cut is our own" not in open_lab1("many-heads").html()

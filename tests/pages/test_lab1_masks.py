@@ -184,6 +184,38 @@ def test_an_empty_text_gets_a_sentence_and_loses_nothing(open_lab1):
 
 
 @pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        ({"edit": "6"}, "edit"),
+        ({"mask": "painter", "painted": with_hole(1, 4), "edit": "6"}, "edit"),
+        ({"mask": "prefix", "prefix": "4"}, "prefix"),
+        ({"mask": "padding", "real": "5"}, "real"),
+    ],
+)
+def test_a_short_text_and_back_brings_every_value_back(open_lab1, link, name):
+    page = open_lab1("masks", **link)
+    before, wish, sentence = drawn(page), int(link[name]), f"goes up to 1 here; {link[name]} comes back"
+    page.set("mask_text", "hi")
+    assert len(drawn(page)[0]["rows"]) == 1
+    assert sentence in page.html()
+    assert page.link()[name] == link[name]
+    page.set("mask_text", masks.TEXT.default)
+    assert page.widget(name).value == wish
+    assert "comes back" not in page.html()
+    assert drawn(page) == before
+
+
+def test_rows_inside_a_prefix_are_open_by_design_and_no_leak(open_lab1):
+    page = open_lab1("masks", mask="prefix", prefix="3", edit="2")
+    assert drawn(page)[2]["texts"][0].startswith("allowed: moved")
+    assert drawn(page)[0]["marks"] == drawn(page)[2]["marks"] == []
+    assert "1 of the 1 before it moved, by design" in page.html()
+    assert "read the future" not in page.html()
+    page.set("edit", 5)
+    assert "No leak" in page.html()
+
+
+@pytest.mark.parametrize(
     "typed", ["hi", "x " * 50_000, "שלום עולם", "🙂🙂 ok", "<b>x</b> **y** $z$ :smile: <script>alert(1)</script>"]
 )
 def test_any_text_is_drawn_as_data(open_lab1, typed):

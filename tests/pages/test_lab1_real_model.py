@@ -8,7 +8,9 @@ import pytest
 from components.figures import lines as lines_figure
 from components.figures import model as model_figure
 from pages.lab1_attention import muting, real_model
+from pages.lab1_attention.params import ANIMAL as ANIMAL_TIRED
 from pages.lab1_attention.params import ANIMAL_WIDE
+from pages.lab1_attention.real_model_trace import read
 
 IT, ANIMAL, STREET, CLS = 10, 2, 8, 0  # places in the sentence, from 0
 
@@ -18,6 +20,11 @@ def weights(figure: dict) -> np.ndarray:
     n_tokens = len(figure["tokens"])
     steps = np.frombuffer(base64.b64decode(figure["maps"]), dtype="<u2")
     return steps.reshape(figure["layers"], figure["heads"], n_tokens, n_tokens) / model_figure.WEIGHT_STEPS
+
+
+def token_list(page):
+    """The list of reading tokens; its key ends in a digest of the names it shows."""
+    return next(one for one in page.app.selectbox if one.label == "Reading token")
 
 
 def test_it_opens_on_it_reading_animal_with_0_68(open_lab1):
@@ -85,8 +92,70 @@ def test_what_is_chosen_in_the_figure_becomes_the_page_s_state(monkeypatch):
     monkeypatch.setattr(
         real_model.state, "set_value", lambda param, value: kept.update({param.name: param.format(value)})
     )
-    real_model._follow()
+    monkeypatch.setattr(real_model.state, "get", {real_model.TOKEN: 11, real_model.READ: 3}.get)
+    real_model._follow(n_tokens=16)
     assert kept == {"layer": "1", "head": "3", "token": "5", "read": "0", "mute": "1.3,4.2"}
+
+
+@pytest.mark.parametrize(
+    ("token", "read", "kept"),
+    [(-1, -1, {}), (1, -1, {"token": 2}), (-1, 1, {"read": 2}), (1, 2, {"token": 2, "read": 3})],
+)
+def test_the_figure_of_a_short_text_overwrites_a_wish_only_by_a_choice(monkeypatch, token, read, kept):
+    values = {}
+    choice = {"type": "choice", "layer": 3, "head": 1, "token": token, "read": read, "mute": []}
+    monkeypatch.setattr(real_model.drawing, "result", lambda key: choice)
+    monkeypatch.setattr(real_model.state, "get", {real_model.TOKEN: 11, real_model.READ: 9}.get)
+    monkeypatch.setattr(real_model.state, "set_value", lambda param, value: values.update({param.name: value}))
+    real_model._follow(n_tokens=3)
+    assert {name: value for name, value in values.items() if name in ("token", "read")} == kept
+
+
+@pytest.mark.parametrize("token", [11, 9])
+def test_a_short_text_in_between_costs_neither_token_nor_link(open_lab1, token):
+    page = open_lab1("real-model", token=str(token), read="7")
+    link = page.link()
+    opening = page.widget("text").value
+    page.set("text", "hi")
+    choice = page.figure("model")["choice"]
+    assert (choice["token"], choice["read"]) == (-1, -1)
+    assert page.link() == {**link, "text": "hi"}
+    assert token_list(page).options == ["none", "1 [CLS]", "2 hi", "3 [SEP]"]
+    for said in (f"Reading token {token}: this text has 3 tokens", "Token that is read 7: this text has 3 tokens"):
+        assert said in page.html()
+    page.set("text", opening)
+    choice = page.figure("model")["choice"]
+    assert (choice["token"], choice["read"]) == (token - 1, 6)
+    assert page.link() == link
+    assert "this text has" not in page.html()
+
+
+def test_another_token_can_be_chosen_while_the_wished_one_is_beyond_the_text(open_lab1):
+    page = open_lab1("real-model", text="hi")
+    token_list(page).set_value(2)
+    page.run()
+    assert page.figure("model")["choice"]["token"] == 1
+    assert page.link()["token"] == "2"
+    assert "this text has" not in page.html()
+
+
+def test_an_open_head_that_is_off_says_what_that_means(open_lab1):
+    said = "This head is off: it still reads, but what it read is replaced by zeros."
+    page = open_lab1("real-model", mute="4.2")
+    assert said in page.html()
+    assert "1 of 72 heads is off." in page.html()
+    page = open_lab1("real-model", mute="4.2,1.3", layer="5")
+    assert said not in page.html()
+    assert "2 of 72 heads are off." in page.html()
+
+
+def test_every_head_s_pattern_and_score_stand_in_a_table():
+    reading = read(ANIMAL_TIRED, ())
+    table = real_model._pattern_table(reading)
+    assert len(table) == 72
+    assert table.iloc[2].tolist() == [1, 3, "previous token", pytest.approx(1.0, abs=0.005)]
+    mixed = [head for row in reading.patterns for head in row if head.label == "mixed"]
+    assert table["pattern"].str.startswith("mixed (nearest: ").sum() == len(mixed)
 
 
 def test_muting_heads_moves_the_vector_and_the_similarities(open_lab1):
@@ -123,7 +192,9 @@ def test_a_long_text_is_cut_at_512_and_all_heads_travel_averaged(open_lab1):
     [
         ("   ", "must hold at least one letter"),
         ("hi", "One token has nobody to read but itself"),
-        ("good 🙂 morning", "[UNK] stands for a sign that this model never learned (1 here)"),
+        ("good 🙂 morning", "[UNK] stands for a word or sign that this model has no pieces for."),
+        ("a" * 300, "[UNK] stands for a word or sign that this model has no pieces for."),
+        ("unaffable", "## marks a piece that continues the word before it."),
         ("שלום עולם مرحبا", "In layer 4, head 2"),
         ("<b>x</b> **y** $z$ :smile:", "“b”"),
     ],

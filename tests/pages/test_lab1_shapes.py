@@ -13,7 +13,7 @@ from engine.attention import split_heads
 from pages.lab1_attention import shapes_run
 from tests.pages.conftest import floats
 
-TOKENS = ["[CLS]", "the", "animal", "didn", "'", "t", "cross", "the", "street", "[SEP]"]
+TOKENS = ["[CLS]", "the", "cat", "sat", "on", "the", "mat", "[SEP]"]
 
 
 def bricks(page) -> dict[str, dict]:
@@ -32,41 +32,56 @@ def test_every_tensor_stands_with_its_shape_and_the_name_of_each_axis(open_lab1)
     page = open_lab1("shapes")
     shapes = {name: dict(zip(brick["axes"], brick["shape"], strict=True)) for name, brick in bricks(page).items()}
     assert len(shapes) == 16
-    assert shapes["x"] == {"batch": 1, "seq_len": 10, "d_model": 16}
-    assert shapes["query-cut"] == {"batch": 1, "seq_len": 10, "n_heads": 4, "head_dim": 4}
-    assert shapes["query-by-head"] == {"batch": 1, "n_heads": 4, "seq_len": 10, "head_dim": 4}
-    assert shapes["scores"] == {"batch": 1, "n_heads": 4, "query_len": 10, "key_len": 10}
+    assert shapes["x"] == {"batch": 1, "seq_len": 8, "d_model": 16}
+    assert shapes["query-cut"] == {"batch": 1, "seq_len": 8, "n_heads": 4, "head_dim": 4}
+    assert shapes["query-by-head"] == {"batch": 1, "n_heads": 4, "seq_len": 8, "head_dim": 4}
+    assert shapes["scores"] == {"batch": 1, "n_heads": 4, "query_len": 8, "key_len": 8}
     assert shapes["output"] == shapes["x"]
     assert page.figure("bricks")["labels"] == [f"{i} {token}" for i, token in enumerate(TOKENS, 1)]
     assert "output: ours and torch.nn.MultiheadAttention agree" in page.html()
-    assert "cut after 10 tokens" in page.html()
+    assert "The text is cut" not in page.html()
     assert page.link() == {"section": "shapes"}
+
+
+@pytest.mark.parametrize("link", [{}, {"s_wrong": "1"}])
+def test_the_words_stand_in_the_order_of_the_house(open_lab1, link):
+    words = open_lab1("shapes", **link).html()
+    places = [
+        words.index(part) for part in ("One cell is one number", "What to notice", "Try this", "MultiheadAttention")
+    ]
+    assert places == sorted(places)
+
+
+def test_a_text_that_is_cut_says_so(open_lab1):
+    page = open_lab1("shapes", s_text="The animal didn't cross the street because it was too tired.")
+    assert "cut after 10 tokens" in page.html()
+    assert bricks(page)["x"]["shape"] == [1, 10, 16]
 
 
 def test_the_view_keeps_the_order_and_the_transpose_changes_it(open_lab1):
     drawn = bricks(open_lab1("shapes"))
     assert np.array_equal(cells(drawn["query"]).ravel(), cells(drawn["query-cut"]).ravel())
     by_head = cells(drawn["query-by-head"])[0]  # (n_heads, seq_len, head_dim)
-    assert all((head == np.arange(10)[:, None]).all() for head in by_head)  # every head holds every token, in order
+    assert all((head == np.arange(8)[:, None]).all() for head in by_head)  # every head holds every token, in order
 
 
 def test_the_wrong_reshape_says_how_many_numbers_are_misplaced_and_how_far_the_output_moves(open_lab1):
     page = open_lab1("shapes", s_wrong="1")
     drawn = bricks(page)
-    assert cells(drawn["query-by-head-misplaced"], "wrong").sum() == 144
-    assert "144 of 160 numbers sit in the wrong place" in page.html()
-    assert sorted(set(cells(drawn["query-by-head"])[0, 0].ravel())) == [0, 1, 2]
-    assert "3 tokens only: “[CLS]”, “the”, “animal”" in page.html()
+    assert cells(drawn["query-by-head-misplaced"], "wrong").sum() == 120
+    assert "120 of 128 numbers sit in the wrong place" in page.html()
+    assert sorted(set(cells(drawn["query-by-head"])[0, 0].ravel())) == [0, 1]
+    assert "2 tokens only: “[CLS]”, “the”" in page.html()
     assert "the mistake you switched on (wrong reshape)" in page.html()
     assert "output: ours and torch.nn.MultiheadAttention differ by" in page.html()
     marks = [len(panel["marks"]) for panel in page.figure("heatmap")["panels"]]
-    assert sum(marks) == 144
+    assert sum(marks) == 120
 
 
 def test_one_head_hides_the_mistake(open_lab1):
     page = open_lab1("shapes", s_wrong="1")
     page.press("One head hides it")
-    assert "0 of 160 numbers sit in the wrong place" in page.html()
+    assert "0 of 128 numbers sit in the wrong place" in page.html()
     assert "✗" not in page.html()
     assert page.link() == {"section": "shapes", "s_wrong": "1", "s_heads": "1"}
 
@@ -100,16 +115,16 @@ def test_heads_that_do_not_divide_get_the_engines_sentence_and_the_nearest_that_
     assert (page.widget("s_d_model").value, page.widget("s_heads").value) == (18, 4)
     assert cells(bricks(page)["query"], "wrong").sum() == 2 * len(TOKENS)
     page.press("d_model 20")
-    assert bricks(page)["query-by-head"]["shape"] == [1, 4, 10, 5]
+    assert bricks(page)["query-by-head"]["shape"] == [1, 4, 8, 5]
 
 
 @pytest.mark.parametrize("text", ["", "   "])
 def test_an_empty_text_gets_a_sentence_and_keeps_the_controls(open_lab1, text):
     page = open_lab1("shapes")
-    page.set("text", text)
+    page.set("s_text", text)
     assert "text must hold at least one letter" in page.html()
     assert page.widget("s_d_model").value == 16
-    page.set("text", "one")
+    page.set("s_text", "one")
     assert bricks(page)["x"]["shape"] == [1, 3, 16]
 
 
@@ -118,9 +133,9 @@ def test_an_empty_text_gets_a_sentence_and_keeps_the_controls(open_lab1, text):
 )
 def test_long_text_other_scripts_and_markup_are_data(open_lab1, text):
     page = open_lab1("shapes")
-    page.set("text", text)
+    page.set("s_text", text)
     assert bricks(page)["x"]["shape"][1] <= 10
-    assert page.widget("text").value == text
+    assert page.widget("s_text").value == text
     assert "<b>x</b>" not in page.html()
 
 
@@ -129,7 +144,7 @@ def test_a_link_with_impossible_values_gets_a_sentence_and_the_figure_stays(open
     page = open_lab1("shapes", **link)
     assert 'class="labs-problem"' in page.html()
     assert next(iter(link)) in page.html()
-    assert bricks(page)["x"]["shape"] == [1, 10, 16]
+    assert bricks(page)["x"]["shape"] == [1, 8, 16]
 
 
 def test_a_tensor_that_the_wrong_way_does_not_have_opens_the_next_one(open_lab1):

@@ -27,7 +27,8 @@ export function fillLegend(view) {
     entry.append(Object.assign(document.createElement("b"), { textContent: sign }), ` ${words[name]}`)
     return entry
   })
-  view.legend.replaceChildren(...entries, "no sign: mixed")
+  const rest = ["no sign: mixed", "point at a map for its pattern and score"]
+  view.legend.replaceChildren(...entries, ...rest.map((textContent) => Object.assign(document.createElement("span"), { textContent })))
 }
 
 export function tipLines(view, { layer, head }) {
