@@ -100,7 +100,7 @@ def _given(code: str, setup: Setup) -> Matrix:
         return Cell("", kind="given", label=f"{NAMES[code]}, {row}, column {c + 1}", where=where)
 
     values = setup.given[code]
-    table = _table(code, values, formula.get(code, "chosen, not learned"), cell, ROLES[code])
+    table = _table(code, values, formula.get(code, "chosen here"), cell, ROLES[code])
     text = tuple(
         tuple(replace(cell, text=f"{value:.12g}".replace("-", "−")) for cell, value in zip(row, line, strict=True))
         for row, line in zip(table.cells, values.tolist(), strict=True)

@@ -12,6 +12,8 @@ SENTENCE = "Two small birds sang and flew away."
 
 # Values that must fit together, where one step from each default would not.
 CHOSEN: dict[tuple[str, str], dict[str, str]] = {
+    ("/lab1", "idea"): {"reader": "3"},
+    ("/lab1", "by-hand"): {"h_words": "birds fly away"},
     ("/lab1", "shapes"): {"s_d_model": "20", "s_heads": "5"},
     ("/lab1", "real-model"): {"text": "A small bird sang on the fence, and then it flew away."},
 }

@@ -253,7 +253,7 @@ def test_the_note_about_scaling_speaks_of_the_row_whose_cell_is_chosen(open_lab1
 
 def test_weights_chosen_here_are_not_called_learned(open_lab1):
     page = open_lab1("by-hand")
-    assert {matrices(page)[code]["formula"] for code in ("wq", "wk", "wv")} == {"chosen, not learned"}
+    assert {matrices(page)[code]["formula"] for code in ("wq", "wk", "wv")} == {"chosen here"}
     assert cells(page)["wk12"]["where"] == "a weight: chosen here, learned in a model"
 
 
