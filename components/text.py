@@ -6,7 +6,7 @@ import streamlit as st
 
 
 def escape(text: object, limit: int = 200) -> str:
-    """`text` as HTML that shows it literally, shortened in the middle of nothing: the end is cut and marked."""
+    """`text` as HTML that shows it literally; beyond `limit` characters the end is cut and marked."""
     text = str(text)
     shown = text if len(text) <= limit else text[: limit - 1] + "…"
     return html.escape(shown, quote=True)

@@ -104,6 +104,14 @@ def test_the_sections_are_found():
     assert len(sections()) >= 8
 
 
+def test_a_name_in_a_labs_link_means_one_thing():
+    """A lab keeps one value a name, so two sections that share a name must share the parameter itself."""
+    owners: dict[tuple[str, str], object] = {}
+    for lab, name in sections():
+        for param in importlib.import_module(name).PARAMS:
+            assert owners.setdefault((lab, param.name), param) is param, f"{name} has its own {param.name!r}"
+
+
 @pytest.mark.parametrize(("lab", "name"), sections(), ids=lambda part: part.split(".")[-1])
 def test_every_section_keeps_the_contract(lab, name):
     from components import state

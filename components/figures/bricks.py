@@ -4,12 +4,12 @@ All are drawn by one rule, so that a view and a transpose can be followed by eye
 blocks from left to right, the last but one makes rows, the last makes columns.
 """
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from components import drawing
+from components.figures import matrix
 
 if TYPE_CHECKING:
     import torch
@@ -64,17 +64,11 @@ def _plain(brick: Brick | None) -> dict[str, Any] | None:
         "title": brick.title,
         "shape": list(brick.shape),
         "axes": list(brick.axes),
-        "owners": _bytes(brick.owners),
+        "owners": matrix.flags(brick.owners),
         "code": brick.code,
         "comment": brick.comment,
         "role": brick.role,
     }
     if brick.wrong is not None:
-        plain["wrong"] = _bytes(brick.wrong)
+        plain["wrong"] = matrix.flags(brick.wrong)
     return plain
-
-
-def _bytes(values: "torch.Tensor") -> str:
-    import torch
-
-    return base64.b64encode(values.to(torch.uint8).contiguous().numpy().tobytes()).decode()

@@ -150,5 +150,5 @@ def floats(values: "torch.Tensor") -> str:
 
 
 def flags(marked: "torch.Tensor") -> str:
-    """Bools as the browser parts take them: one byte each, base64."""
+    """Bools, or whole numbers below 256, as the browser parts take them: one byte each, base64."""
     return base64.b64encode(marked.detach().cpu().byte().contiguous().numpy().tobytes()).decode()

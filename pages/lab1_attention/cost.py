@@ -15,7 +15,7 @@ from engine.devices import device
 QUESTION = "What happens to time and memory when the text is twice as long?"
 LONGEST = ("256", "512", "1024", "2048")
 
-HEADS = state.Number("heads", 4, "Heads", low=1, high=8, step=1)
+HEADS = state.Number("cost_heads", 4, "Heads", low=1, high=8, step=1)
 HEAD_DIM = state.Choice("dim", "32", "Numbers in each head", options=("16", "32", "64"))
 TO = state.Choice("to", "1024", "Longest text, in tokens", options=LONGEST)
 PARAMS = [HEADS, HEAD_DIM, TO]

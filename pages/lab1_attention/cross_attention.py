@@ -12,13 +12,13 @@ from components.figures import lines, matrix
 from components.text import escape
 from engine.attention import AttentionTrace, MultiHeadAttention, split_heads
 from engine.masks import padding_mask
+from pages.lab1_attention.params import HEADS, LAYERS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 QUESTION = "How does one text read another?"
 MOST_TOKENS = 16  # of each text: lines and cells stay legible
-LAYERS, HEADS = 6, 12
 
 READER = state.Text("cross_text", "The doctor bought a new car.", "Text that reads (queries)")
 MEMORY = state.Text("memory", "A physician purchased an automobile last week.", "Memory that is read (keys, values)")

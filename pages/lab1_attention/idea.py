@@ -9,13 +9,10 @@ from components.figures import reading
 from engine.attention import attention_scores, masked_softmax, scaled_dot_product_attention
 from engine.patterns import head_patterns
 from pages.lab1_attention import params
+from pages.lab1_attention.params import HEAD, LAYER
 
 QUESTION = "Which words does a word like “it” read from?"
 LEGIBLE_TOKENS = 40
-LAYERS, HEADS = 6, 12
-
-LAYER = state.Number("layer", 4, "Layer", low=1, high=LAYERS, step=1, help="Layers are counted from the bottom, from 1")
-HEAD = state.Number("head", 2, "Head", low=1, high=HEADS, step=1, help="Each layer has 12 heads, counted from 1")
 READER = state.Number("reader", 11, "Reading token", low=1, high=LEGIBLE_TOKENS, step=1)
 PARAMS = [params.TEXT, LAYER, HEAD, READER]
 

@@ -9,10 +9,9 @@ from components import controls, errors, models, section, state, text
 from components.figures import matrix
 from engine.similarity import cosine_similarity
 from engine.texts import encode_text
-from pages.lab1_attention.params import ANIMAL
+from pages.lab1_attention.params import ANIMAL, HEADS, LAYERS
 from pages.lab1_attention.real_model_trace import Heads, ModelReading, embed, read
 
-LAYERS, HEADS = 6, 12
 MOST_SENTENCES = 6
 PATTERNS = {
     "previous": "previous",

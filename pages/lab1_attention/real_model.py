@@ -10,14 +10,13 @@ from components.figures import model as figure
 from engine.attention import MultiHeadAttention, scaled_dot_product_attention
 from engine.patterns import head_patterns
 from pages.lab1_attention import muting, params, real_model_words
+from pages.lab1_attention.params import HEAD, HEADS, LAYER, LAYERS
 from pages.lab1_attention.real_model_trace import ModelReading, read, second_opinion
 
 QUESTION = "What does each head of a real model read?"
 KEY = "real-model.figure"
-LAYERS, HEADS, MOST_TOKENS = 6, 12, 512
+MOST_TOKENS = 512
 
-LAYER = state.Number("layer", 4, "Layer", low=1, high=LAYERS, step=1)
-HEAD = state.Number("head", 2, "Head", low=1, high=HEADS, step=1)
 TOKEN = state.Number("token", 11, "Reading token", low=0, high=MOST_TOKENS, step=1)
 READ = state.Number("read", 0, "Token that is read", low=0, high=MOST_TOKENS, step=1)
 HIDE = state.Flag(

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model, LlamaConfig, LlamaForCausalLM, LlamaModel
 
 from engine.checkpoints import load_causal_lm
+from tests.engine.conftest import randomised
 
 CLOSE = {"atol": 2e-4, "rtol": 0}  # what the issue promises of logits; measured: below 1e-5
 GPT2 = {"vocab_size": 40, "n_positions": 32, "n_embd": 12, "n_layer": 2, "n_head": 3}
@@ -16,15 +17,6 @@ LLAMA |= {"num_attention_heads": 3, "max_position_embeddings": 16}
 IDS = torch.tensor([[2, 7, 30, 4, 3, 9, 11], [0, 0, 0, 2, 9, 3, 8]])
 REAL = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1, 1]])
 LONG = torch.randint(40, (2, 30), generator=torch.Generator().manual_seed(4))
-
-
-def randomised(model):
-    """Fresh norms are 1 and fresh biases 0: random ones let no swapped weight pass."""
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
 
 
 def saved_gpt2(path, **settings):

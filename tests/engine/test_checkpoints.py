@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from engine.checkpoints import load_encoder
+from tests.engine.conftest import randomised
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}  # small models in float32: the same sums in another order
 SIZES = {"vocab_size": 40, "max_position_embeddings": 16}
@@ -25,15 +26,6 @@ BERT = SIZES | {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads"
 DISTIL = SIZES | {"dim": 12, "n_layers": 2, "n_heads": 3, "hidden_dim": 20}
 IDS = torch.tensor([[2, 7, 30, 4, 3], [2, 9, 3, 0, 0]])
 REAL = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
-
-
-def randomised(model):
-    """Fresh norms are 1 and fresh biases 0: random ones let no swapped weight pass."""
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
 
 
 def saved_bert(path, **settings):

@@ -37,3 +37,12 @@ def test_a_control_elsewhere_does_not_measure_again_but_the_button_does(open_lab
     assert chart_rows(page, 0)[1].seconds.tolist() == first
     page.press("Measure again")
     assert chart_rows(page, 0)[1].seconds.tolist() != first
+
+
+def test_the_heads_of_another_section_are_not_the_heads_that_are_measured(open_lab1):
+    page = open_lab1("many-heads", heads="8")
+    page.set("section", "cost")
+    assert page.widget("cost_heads").value == 4
+    assert "Fitted exponents" in page.html()
+    page.set("section", "many-heads")
+    assert len(page.figure("heatmap")["panels"]) == 8
