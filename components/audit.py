@@ -93,6 +93,11 @@ def measured(how: str) -> None:
     st.html(f'<p class="labs-audit"><span aria-hidden="true">◷</span> {escape(how, limit=400)}</p>')
 
 
+def claim(holds: bool, sentence: str) -> None:
+    """Where a theory says which way the numbers go: what was expected and what was found; in red when it fails."""
+    _line(holds, sentence)
+
+
 def _line(agree: bool, sentence: str) -> None:
     css_class, sign = ("labs-audit", "✓") if agree else ("labs-audit labs-audit-fails", "✗")
     st.html(f'<p class="{css_class}"><span aria-hidden="true">{sign}</span> {escape(sentence, limit=400)}</p>')

@@ -13,24 +13,28 @@ import streamlit as st
 from components import state, text
 
 
-def slider(param: state.Number, *, high: float | None = None) -> Any:
+def slider(param: state.Number, *, high: float | None = None, returns_with: str = "a longer text") -> Any:
     """A slider; sends its value when the mouse is released, or at each step of the keyboard.
 
     high: a lower end than the parameter's own: what the text on screen allows, such as its number of tokens. A value
     beyond it stays the learner's wish, in the link too; the slider shows its end until a longer text allows the wish
-    again, and says so. With a single possible value there is nothing to slide, and it says that.
+    again, and says so; returns_with names what allows it again. With a single possible value there is nothing to slide,
+    and it says that.
     """
     high = param.high if high is None else min(high, param.high)
     shown = fitted(param, high)
     _write_again_when_it_changes(param, high, shown)  # also while there is no slider: it comes back with another end
     if high > param.low:
-        _widget(st.slider, param, shown=shown, min_value=param.low, max_value=high, step=param.step)
+        written = (
+            {} if isinstance(param.step, int) else {"format": "%g"}
+        )  # a decimal as the link writes it: 1.1, not 1.10
+        _widget(st.slider, param, shown=shown, min_value=param.low, max_value=high, step=param.step, **written)
     else:
         text.prose(f"{text.escape(param.label)}: {param.low} is the only choice here.", "labs-reading")
         text.problem(state.problem(param))
     wish = state.get(param)
     if wish > high:
-        text.problem(f"{param.label} goes up to {high} here; {wish} comes back with a longer text.")
+        text.problem(f"{param.label} goes up to {high} here; {wish} comes back with {returns_with}.")
     return shown
 
 
@@ -71,6 +75,15 @@ def pick(param: state.Number, options: Sequence[int], show: Callable[[int], str]
     # The browser remembers a choice by its shown name, so other names make another widget; the value stays.
     names = hashlib.sha256("\n".join(map(show, options)).encode("utf-8", "replace")).hexdigest()[:12]
     return _widget(st.selectbox, param, names, options=options, format_func=show, filter_mode=None)
+
+
+def number(param: state.Number, *, placeholder: str | None = None) -> Any:
+    """A field for a number whose range is too wide for a slider; taken on Enter or by its two buttons.
+
+    placeholder: what stands in an emptied field, whose value is None; without it an emptied field is at its low end.
+    """
+    empty = {} if placeholder is None else {"value": None, "placeholder": placeholder}
+    return _widget(st.number_input, param, min_value=param.low, max_value=param.high, step=param.step, **empty)
 
 
 def toggle(param: state.Flag) -> bool:

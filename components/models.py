@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from transformers import BertModel
 
     from engine.models import LoadedModel
+    from engine.output_heads import OutputHeads
     from engine.texts import EncodedText
     from engine.transformer import EncoderTrace
 
@@ -35,6 +36,14 @@ def minilm_reference() -> "BertModel":
     from engine import models
 
     return models.load_reference("minilm")
+
+
+@st.cache_resource(show_spinner=False)
+def minilm_heads() -> "OutputHeads":
+    """The heads that were trained on the bundled encoder's frozen hidden states."""
+    from engine import models
+
+    return models.load_heads(minilm())
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def code(*shown: Callable | type, title: str = "The code that ran") -> None:
 
     def body() -> None:
         for item in shown:
-            st.code(_source(item), language="python")
+            st.code(source(item), language="python")
 
     fold(title, body, key="code")
 
@@ -103,5 +103,6 @@ def fold(title: str, body: Callable[[], Any], key: str) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def _source(item: Callable | type) -> str:
+def source(item: Callable | type) -> str:
+    """The source of one function or class, as it stands in its file."""
     return textwrap.dedent(inspect.getsource(item))

@@ -16,6 +16,10 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .labs-audit span { color: #009E73; font-weight: 700; margin-right: .15rem; }
 .labs-audit-fails { color: #D55E00; opacity: 1; font-weight: 600; }
 .labs-audit-fails span { color: #D55E00; }
+.labs-run { margin: 0; min-height: 1.4rem; font-size: .92rem; opacity: .82; font-variant-numeric: tabular-nums; }
+.labs-run-bar { display: inline-block; width: 9rem; height: .45rem; margin-right: .7rem; border-radius: 99px;
+  vertical-align: middle; background: linear-gradient(to right, #0072B2 var(--share),
+  color-mix(in srgb, currentColor 18%, transparent) var(--share)); }
 .labs-numbers { font-variant-numeric: tabular-nums; }
 [data-testid="stSidebarHeader"] > :first-child { display: flex; align-items: center; }
 [data-testid="stSidebarHeader"] > :first-child::after { content: "Transformer Labs"; font-weight: 650;
@@ -25,8 +29,37 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
   padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
 .labs-small-table th { font-weight: 600; opacity: .8; }
+.labs-right { color: #009E73; font-weight: 650; white-space: nowrap; }
+.labs-wrong { color: #D55E00; font-weight: 650; }
+.labs-strip { display: grid; grid-template-columns: max-content 1fr; gap: .45rem 1rem; align-items: center; }
+.labs-strip-name { font-size: .92rem; opacity: .82; text-align: right; }
+.labs-tile { display: inline-block; min-width: 1.75rem; height: 1.85rem; line-height: 1.8rem; margin: 0 .16rem .16rem 0;
+  padding: 0 .3rem; border-radius: .3rem; text-align: center; vertical-align: middle; font-weight: 550;
+  border: 1px solid color-mix(in srgb, currentColor 24%, transparent);
+  background: color-mix(in srgb, #0072B2 var(--share, 0%), transparent); }
+.labs-tile-dark { color: #fff; }
+.labs-tile-now { outline: 2px solid currentColor; outline-offset: 1px; }
+.labs-tile-empty { border-style: dashed; }
+.labs-bars-title { margin: 0 0 .6rem; }
+.labs-bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .4rem .6rem; align-items: center; }
+.labs-bar-name { font-weight: 550; text-align: right; }
+.labs-bar { height: 1rem; border-radius: .2rem; background: linear-gradient(to right,
+  color-mix(in srgb, #0072B2 45%, transparent) var(--share),
+  color-mix(in srgb, currentColor 9%, transparent) var(--share)); }
+.labs-bar-first { background: linear-gradient(to right, #0072B2 var(--share),
+  color-mix(in srgb, currentColor 9%, transparent) var(--share)); }
+.labs-flow { display: flex; align-items: center; gap: .4rem; font-size: .88rem; text-align: center; }
+.labs-flow-bar { min-width: max-content; padding: .15rem .5rem; border-radius: 4px; white-space: nowrap;
+  background: color-mix(in srgb, currentColor 9%, transparent); }
+.labs-strongest p, .labs-strongest li { font-size: .86rem; line-height: 1.35; }
+.labs-strongest p { margin: 0 0 .5rem; }
+.labs-strongest ol { list-style: none; margin: 0; padding: 0; }
+.labs-strongest li { margin: 0 0 .4rem; padding-left: 2.2rem; position: relative; }
+.labs-strongest li span { position: absolute; left: 0; color: #009E73; font-weight: 700;
+  font-variant-numeric: tabular-nums; }
 [data-testid="stHeader"] { background: transparent; }
 [class*="st-key-try-"] button { font-size: .9rem; }
+[class*="st-key-typed-"] [data-testid^="stNumberInputStep"] { display: none; }
 """
 
 STYLE_PRESENTING = """

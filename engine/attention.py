@@ -109,6 +109,8 @@ def fused_attention(
     blocked = ~mask if mask.dtype == torch.bool else mask == -torch.inf
     reads_nothing = blocked.all(dim=-1, keepdim=True)  # (..., query_len, 1)
     mask = mask | reads_nothing if mask.dtype == torch.bool else mask.masked_fill(reads_nothing, 0.0)
+    if mask.dim() == 3 and query.dim() == 4:  # the kernel knows masks of two and four axes; else it takes a slower way
+        mask = mask.unsqueeze(0)  # (1, n_heads, query_len, key_len)
     output = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
     return output.masked_fill(reads_nothing, 0.0)  # (..., query_len, value_dim)
 

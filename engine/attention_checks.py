@@ -8,14 +8,18 @@ def check_heads(d_model: int, n_heads: int, n_kv_heads: int) -> None:
     for name, value in (("d_model", d_model), ("n_heads", n_heads), ("n_kv_heads", n_kv_heads)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}")
-    if d_model % n_heads:
-        near = [n for n in range(1, min(d_model, 4096) + 1) if d_model % n == 0]  # d_model itself may be a billion
+    _check_divides("n_heads", n_heads, "d_model", d_model)
+    _check_divides("n_kv_heads", n_kv_heads, "n_heads", n_heads)
+
+
+def _check_divides(name: str, value: int, of: str, whole: int) -> None:
+    """Says which numbers would do: the eight nearest."""
+    if whole % value:
+        divisors = [n for n in range(1, min(whole, 4096) + 1) if whole % n == 0]  # d_model itself may be a billion
+        near = sorted(sorted(divisors, key=lambda n: abs(n - value))[:8])
         raise ValueError(
-            f"n_heads must divide d_model = {d_model} without a remainder, got {n_heads}; "
-            f"{', '.join(map(str, near[:8]))} would do"
+            f"{name} must divide {of} = {whole} without a remainder, got {value}; {', '.join(map(str, near))} would do"
         )
-    if n_heads % n_kv_heads:
-        raise ValueError(f"n_kv_heads must divide n_heads = {n_heads} without a remainder, got {n_kv_heads}")
 
 
 def check_shapes(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, bias: Tensor | None) -> None:

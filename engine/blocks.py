@@ -41,6 +41,8 @@ class BlockTrace:
     attention_input: Tensor  # what attention was given: in Pre-LN the normalised stream, else the stream
     feed_forward_input: Tensor  # likewise
     hidden: Tensor  # (batch, seq_len, d_ff), how strongly each hidden unit fires on each token
+    attention_sum: Tensor  # the stream right after attention is added: in Pre-LN after_attention, in Post-LN not normed
+    feed_forward_sum: Tensor  # likewise: in Pre-LN the output
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class DecoderBlockTrace(BlockTrace):
 
     cross_attention: AttentionTrace | None = None
     after_cross_attention: Tensor | None = None
+    cross_attention_sum: Tensor | None = None
 
 
 class Block(nn.Module):
@@ -95,11 +98,17 @@ class Block(nn.Module):
         self.feed_forward_norm = make_norm(norm, d_model, eps=norm_eps, bias=bias)
         self.dropout = nn.Dropout(dropout)
 
-    def _around(self, x: Tensor, norm: nn.Module, part: Callable[[Tensor], Tensor]) -> Tensor:
-        """One part with its norm and its shortcut. Both paths of every block, plain and fused, run through here."""
-        if self.norm_first:
-            return self._add(x, part(norm(x)))
-        return norm(self._add(x, part(x)))
+    def _around(
+        self, x: Tensor, norm: nn.Module, part: Callable[[Tensor], Tensor], kept: dict | None = None, name: str = ""
+    ) -> Tensor:
+        """One part with its norm and its shortcut. Both paths of every block, plain and fused, run through here.
+
+        kept: where a trace keeps the sum, under the part's `name`.
+        """
+        added = self._add(x, part(norm(x) if self.norm_first else x))
+        if kept is not None:
+            kept[f"{name}_sum"] = added
+        return added if self.norm_first else norm(added)
 
     def _add(self, x: Tensor, part: Tensor) -> Tensor:
         part = self.dropout(part)
@@ -158,8 +167,9 @@ class EncoderBlock(Block):
         kept = {}
         options = {"mask": mask, "bias": bias, "positions": positions, "muted_heads": muted_heads}
         attention = self._traced_attention(kept, "attention", self.attention, **options)
-        after_attention = self._around(x, self.attention_norm, attention)
-        output = self._around(after_attention, self.feed_forward_norm, self._traced_feed_forward(kept))
+        after_attention = self._around(x, self.attention_norm, attention, kept, "attention")
+        feed_forward = self._traced_feed_forward(kept)
+        output = self._around(after_attention, self.feed_forward_norm, feed_forward, kept, "feed_forward")
         return BlockTrace(input=x, after_attention=after_attention, output=output, **kept)
 
     @classmethod
@@ -239,13 +249,14 @@ class DecoderBlock(Block):
         kept, options = {}, {"mask": mask, "bias": bias, "positions": positions}
         options |= {"cache": cache, "muted_heads": muted_heads}
         attention = self._traced_attention(kept, "attention", self.attention, **options)
-        after_attention = after = self._around(x, self.attention_norm, attention)
+        after_attention = after = self._around(x, self.attention_norm, attention, kept, "attention")
         if memory is not None:
             reading = self._traced_attention(kept, "cross_attention", self.cross_attention, memory, memory_mask)
-            after = self._around(after_attention, self.cross_attention_norm, reading)
+            after = self._around(after_attention, self.cross_attention_norm, reading, kept, "cross_attention")
             del kept["cross_attention_input"]
             kept["after_cross_attention"] = after
-        output = self._around(after, self.feed_forward_norm, self._traced_feed_forward(kept))
+        feed_forward = self._traced_feed_forward(kept)
+        output = self._around(after, self.feed_forward_norm, feed_forward, kept, "feed_forward")
         return DecoderBlockTrace(input=x, after_attention=after_attention, output=output, **kept)
 
     def _check_memory(self, memory: Tensor | None) -> None:

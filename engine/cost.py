@@ -14,6 +14,7 @@ from engine.attention import fused_attention, scaled_dot_product_attention
 
 PATIENCE = 0.03  # seconds spent at least on each point, so that one interruption does not decide it
 LIMIT = 0.2  # seconds after which a point has run often enough, if it has run twice
+MOST = 256  # heads, numbers in a head, repeats: the naive way holds a table of weights for each head
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class CostConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_heads", "head_dim", "repeats"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a whole number of 1 or more, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
+                raise ValueError(f"{name} must be a whole number from 1 to {MOST}, got {value!r}")
         if not self.lengths or any(not isinstance(n, int) or not 1 <= n <= 8192 for n in self.lengths):
             raise ValueError(f"lengths must be whole numbers from 1 to 8192, got {self.lengths!r}")
 
@@ -45,20 +47,20 @@ class CostPoint:
     bytes_peak: int  # the most memory held at one time beyond the inputs; 0 where the device does not tell
 
 
-def measure_cost(config: CostConfig | None = None) -> Iterator[CostPoint]:
+def measure_cost(config: CostConfig | None = None, *, skip: int = 0) -> Iterator[CostPoint]:
     """Measure both ways at each length, shortest first, and hand each point over as soon as it is there.
 
     "naive" is our own scaled_dot_product_attention, which holds the whole (seq_len x seq_len) table of every head.
     "fused" computes the same with torch's kernel, piece by piece (Dao et al. 2022). The first run of each is not
-    counted: it pays for set-up.
+    counted: it pays for set-up. skip: so many points are there already, and are left out.
     """
     config = CostConfig() if config is None else config
     variants = {"naive": scaled_dot_product_attention, "fused": fused_attention}
     generator = torch.Generator().manual_seed(config.seed)
-    for seq_len in sorted(config.lengths):
+    for place, seq_len in enumerate(sorted(config.lengths)):
         shape = (3, 1, config.n_heads, seq_len, config.head_dim)
         query, key, value = torch.randn(shape, generator=generator).to(config.device)
-        for name, attend in variants.items():
+        for name, attend in list(variants.items())[max(0, skip - 2 * place) :]:
             run = partial(attend, query, key, value)
             with torch.no_grad():
                 bytes_peak = peak_bytes(run, config.device)

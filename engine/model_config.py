@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from engine.attention_checks import check_heads
 from engine.blocks import ACTIVATIONS, NORMS
 from engine.rotary import SCALINGS
 
@@ -92,12 +93,7 @@ class ModelConfig:
         for name in ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "max_len"):
             _check_whole(name, getattr(self, name), at_least=1)
         _check_whole("n_token_types", self.n_token_types, at_least=0)
-        if self.d_model % self.n_heads:
-            raise ValueError(f"n_heads must divide d_model = {self.d_model} without a remainder, got {self.n_heads}")
-        if self.n_kv_heads is not None:
-            _check_whole("n_kv_heads", self.n_kv_heads, at_least=1)
-            if self.n_heads % self.n_kv_heads:
-                raise ValueError(f"n_kv_heads must divide n_heads = {self.n_heads}, got {self.n_kv_heads}")
+        check_heads(self.d_model, self.n_heads, self.key_value_heads)
         for name, allowed in (("positions", POSITIONS), ("norm", NORMS), ("activation", tuple(ACTIVATIONS))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")

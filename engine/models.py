@@ -17,9 +17,12 @@ if TYPE_CHECKING:  # for the annotations only; both are imported by load()
     from tokenizers import Tokenizer
     from transformers import BertModel
 
+    from engine.output_heads import OutputHeads
     from engine.transformer import Encoder
 
-__all__ = ["LoadedModel", "ModelInfo", "device", "is_available", "load", "load_reference", "models"]
+__all__ = ["LoadedModel", "ModelInfo", "device", "is_available", "load", "load_heads", "load_reference", "models"]
+
+ASSETS = Path(__file__).parents[1] / "assets" / "models"
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,20 @@ def load_reference(name: str) -> "BertModel":
     logging.disable_progress_bar()
     model = BertModel.from_pretrained(folder, attn_implementation="eager", use_safetensors=True, local_files_only=True)
     return model.eval().requires_grad_(False)
+
+
+def load_heads(loaded: LoadedModel, folder: Path | None = None) -> "OutputHeads":
+    """The output heads that were trained on this encoder's frozen hidden states; see their folder's README.md.
+
+    Raises ValueError when there are none for this encoder, or they were trained on another.
+    """
+    from engine import output_heads
+
+    folder = ASSETS / f"{loaded.info.name}-heads" if folder is None else folder
+    heads = output_heads.load_heads(folder, loaded.model.token_embedding)
+    if heads.card.get("encoder_sha256") != loaded.info.sha256:
+        raise ValueError(f"the heads in {folder} must have been trained on {loaded.info.title}, and were not")
+    return heads
 
 
 def _info(name: str) -> ModelInfo:

@@ -18,6 +18,7 @@ from engine.initial import as_generator, initialise, no_random_start
 from engine.masks import causal_mask
 
 MAX_DEPTH = 96
+SIGNAL_NORMS = (*NORMS, "none")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class SignalConfig:
     n_layers: int = 12
     norm_first: bool = True
     residual: bool = True
-    norm: str = "layernorm"
+    norm: str = "layernorm"  # or "rmsnorm", or "none": what becomes of the signal when nothing sets its size
     activation: str = "relu"
     d_model: int = 64
     n_heads: int = 4
@@ -36,6 +37,7 @@ class SignalConfig:
     seq_len: int = 16
     vocab_size: int = 100  # of the head that the loss is taken from
     seed: int = 0
+    double: bool = False  # 64-bit numbers, for gradients so small that 32-bit rounding (about 1e-7) would hide them
 
     def __post_init__(self) -> None:
         limits = {"n_layers": MAX_DEPTH, "d_model": 1024, "n_heads": 64, "d_ff": 4096}
@@ -46,7 +48,7 @@ class SignalConfig:
                 raise ValueError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
         if self.d_model % self.n_heads:
             raise ValueError(f"n_heads must divide d_model = {self.d_model} without a remainder, got {self.n_heads}")
-        for name, allowed in (("norm", NORMS), ("activation", tuple(ACTIVATIONS))):
+        for name, allowed in (("norm", SIGNAL_NORMS), ("activation", tuple(ACTIVATIONS))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         as_generator(self.seed)
@@ -62,6 +64,7 @@ class LayerSignal:
     signal_gradient: float  # of the loss with respect to those vectors, all tokens together
     attention_gradient: float  # of the loss with respect to the attention's weights
     feed_forward_gradient: float  # and the feed-forward's
+    query_key_gradient: float  # of the matrices that decide who reads whom: 0 where all tokens are the same
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,7 @@ def measure_signals(config: SignalConfig | None = None) -> SignalReport:
     The head and the matrices start as in `initialise`; the input has spread 1, so nothing favours either order.
     """
     config = SignalConfig() if config is None else config
-    generator = as_generator(config.seed)
-    with no_random_start():
-        stack = _Stack(config)
-    initialise(stack, generator)
-    shape = (config.batch, config.seq_len, config.d_model)
-    x = torch.randn(shape, generator=generator).requires_grad_()  # (batch, seq_len, d_model)
-    words = torch.randint(config.vocab_size, shape[:2], generator=generator)  # (batch, seq_len)
-
+    stack, x, words = build_untrained(config)
     with torch.enable_grad():
         states, output, logits = stack(x)  # n_layers of (batch, seq_len, d_model), ..., (batch, seq_len, vocab_size)
         for state in states:
@@ -109,10 +105,32 @@ def measure_signals(config: SignalConfig | None = None) -> SignalReport:
             signal_gradient=_size([state.grad]),
             attention_gradient=_size(parameter.grad for parameter in block.attention.parameters()),
             feed_forward_gradient=_size(parameter.grad for parameter in block.feed_forward.parameters()),
+            query_key_gradient=_size(
+                parameter.grad
+                for matrix in (block.attention.query_proj, block.attention.key_proj)
+                for parameter in matrix.parameters()
+            ),
         )
         for number, (state, block) in enumerate(zip(states, stack.layers, strict=True), start=1)
     ]
     return SignalReport(config, layers, _token_size(x), _size([x.grad]), _token_size(output), float(loss.detach()))
+
+
+def build_untrained(config: SignalConfig) -> "tuple[_Stack, Tensor, Tensor]":
+    """The stack with its first weights, vectors to send in and words to ask for, all from the seed.
+
+    (stack, (batch, seq_len, d_model), (batch, seq_len)); the vectors want their gradient.
+    """
+    generator = as_generator(config.seed)
+    with no_random_start():
+        stack = _Stack(config)
+    initialise(stack, generator)
+    dtype = torch.float64 if config.double else torch.float32
+    stack.to(dtype)
+    shape = (config.batch, config.seq_len, config.d_model)
+    x = torch.randn(shape, generator=generator).to(dtype).requires_grad_()  # (batch, seq_len, d_model)
+    words = torch.randint(config.vocab_size, shape[:2], generator=generator)  # (batch, seq_len)
+    return stack, x, words
 
 
 class _Stack(nn.Module):
@@ -127,12 +145,16 @@ class _Stack(nn.Module):
                 config.d_ff,
                 norm_first=config.norm_first,
                 activation=config.activation,
-                norm=config.norm,
+                norm="layernorm" if config.norm == "none" else config.norm,
                 residual=config.residual,
             )
             for _ in range(config.n_layers)
         )
-        self.final_norm = make_norm(config.norm, config.d_model) if config.norm_first else nn.Identity()
+        has_final = config.norm_first and config.norm != "none"
+        self.final_norm = make_norm(config.norm, config.d_model) if has_final else nn.Identity()
+        if config.norm == "none":
+            for block in self.layers:
+                block.attention_norm = block.feed_forward_norm = nn.Identity()
         self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
@@ -150,7 +172,7 @@ def _token_size(x: Tensor) -> float:
 
 def _similarity(x: Tensor) -> float:
     """Mean cosine between different tokens of the same text; x (batch, seq_len, d_model). 1 for a text of one token."""
-    directions = F.normalize(x.detach(), dim=-1)  # (batch, seq_len, d_model)
+    directions = F.normalize(x.detach(), dim=-1, eps=torch.finfo(x.dtype).tiny)  # (batch, seq_len, d_model)
     cosines = directions @ directions.mT  # (batch, seq_len, seq_len)
     seq_len = x.shape[1]
     others = ~torch.eye(seq_len, dtype=torch.bool)  # (seq_len, seq_len)

@@ -56,7 +56,7 @@ LABS = (
         "Queries, keys, values, the softmax, several heads, masks, and the heads of a real model.",
         "You explain attention on a whiteboard and write multi-head attention yourself.",
         {
-            "standard": Step(2, 2.5, "All eight sections, the 3-token example once by hand with the results hidden."),
+            "standard": Step(2, 2.5, "All nine sections, the 3-token example once by hand with the results hidden."),
             "quick": Step(1.5, 1.5, "The idea, By hand, Masks, A real model."),
             "deep": Step(
                 3, None, "All sections; write the attention function before you unfold ours; find a head's job."
@@ -76,6 +76,7 @@ LABS = (
             "quick": Step(1, 1.5, "Follow one vector through a block; remove one part at a time."),
             "deep": Step(3, None, "Also train stacks of several depths with and without residuals."),
         },
+        page="lab2_block/page.py",
     ),
     Lab(
         3,

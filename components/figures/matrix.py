@@ -29,9 +29,11 @@ class Panel:
     digits: int = 2
     masked: "torch.Tensor | None" = None  # bool (rows, columns)
     muted: bool = False
-    marks: Sequence[tuple[int, int]] = field(default_factory=tuple)  # cells framed in the colour of what is wrong
+    marks: Sequence[tuple[int, int]] = field(default_factory=tuple)  # (row, column) of framed cells
+    mark_role: str = "negative"  # the colour of what is wrong, unless the frames mean something else
     dividers: Sequence[int] = ()  # columns before which a line is drawn
     framed: int | None = None  # a column framed over all rows
+    framed_row: int | None = None  # a row framed over all columns
     texts: Sequence[str] | None = None  # one for each cell, row major, written instead of its number
     cell_width: int | None = None  # CSS pixels, for cells that hold words; square unless given. With shared_rows only
 
@@ -133,7 +135,9 @@ def _plain(panel: Panel) -> dict[str, Any]:
         "muted": panel.muted,
         "dividers": list(panel.dividers),
         "framed": panel.framed,
+        "framedRow": panel.framed_row,
         "marks": [list(mark) for mark in panel.marks],
+        "markRole": panel.mark_role,
     }
     if panel.texts is not None:
         plain["texts"] = list(panel.texts)

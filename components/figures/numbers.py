@@ -15,6 +15,7 @@ from components import drawing
 Piece = tuple[str, str, bool]  # text, role that colours it ("" for none), whether it stands raised as an exponent
 _CELL = re.compile(r"([a-z]{1,3})([1-9])([1-9])")
 MAX_TYPED = 24  # characters in one cell
+UNSAID = ("", (), None, False)  # what the browser takes as given when a cell does not say it
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Cell:
     good: str = ""  # the last number that could be read, for a cell marked "bad"
     masked: bool = False  # may not be read: hatched
     share: float | None = None  # 0 to 1: how far the cell is filled with its role's colour
+    span: int = 1  # columns it takes; the cells of a row take as many together as there are columns
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Matrix:
     rows: Sequence[str] | None = None
     columns: Sequence[str] | None = None
     wide: float = 1.0  # width of its cells, for columns with longer names
+    label_room: int = 58  # CSS pixels that the rows' names may take
 
 
 def cell_id(code: str, row: int, column: int) -> str:
@@ -85,6 +88,17 @@ def show(value: float) -> str:
 def digits(value: float) -> int:
     """Decimals that `show` writes for a number that is not whole."""
     return 0 if abs(value) >= 1_000 else 1 if abs(value) >= 100 else 2
+
+
+def number(value: float) -> str:
+    """A number inside a calculation: up to three decimals, powers of ten when very large or very small."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value and (abs(value) >= 1e7 or abs(value) < 5e-4):
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace("-", "−")
+    text = f"{value:.3f}".rstrip("0").rstrip(".")
+    return text.replace("-", "−")
 
 
 def draw(
@@ -136,7 +150,8 @@ def _plain(matrix: Matrix | None) -> dict[str, Any] | None:
         [
             {
                 "id": cell_id(matrix.code, r, c),
-                **{name: value for name, value in vars(cell).items() if value not in ("", (), None, False)},
+                **{name: value for name, value in vars(cell).items() if name != "span" and value not in UNSAID},
+                **({"span": cell.span} if cell.span > 1 else {}),
                 "text": cell.text,
                 "kind": cell.kind,
             }
@@ -152,5 +167,6 @@ def _plain(matrix: Matrix | None) -> dict[str, Any] | None:
         "rows": list(matrix.rows) if matrix.rows else None,
         "columns": list(matrix.columns) if matrix.columns else None,
         "wide": matrix.wide,
+        "labelRoom": matrix.label_room,
         "cells": cells,
     }

@@ -25,6 +25,7 @@ from engine.jobs.control import (
 )
 from engine.jobs.handle import DivergedError, Run
 from engine.jobs.processes import Backend, LocalProcesses, use_backend
+from engine.jobs.records import Record, record, store, stored, stored_names
 from engine.jobs.registry import Job, register
 from engine.jobs.runs import RunStatus
 
@@ -33,6 +34,7 @@ __all__ = [
     "DivergedError",
     "Job",
     "LocalProcesses",
+    "Record",
     "Run",
     "RunStatus",
     "checkpoint",
@@ -41,6 +43,7 @@ __all__ = [
     "events",
     "kept_runs",
     "pause",
+    "record",
     "register",
     "reset",
     "result",
@@ -48,6 +51,9 @@ __all__ = [
     "status",
     "step",
     "stop",
+    "store",
+    "stored",
+    "stored_names",
     "submit",
     "use_backend",
 ]

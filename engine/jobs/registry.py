@@ -74,3 +74,39 @@ def _place(argument: str, thing: str | Callable) -> str:
 register(
     "count", "engine.jobs.examples:count", "engine.jobs.examples:CountConfig", seconds="engine.jobs.examples:seconds"
 )
+register(
+    "norm-race",
+    "engine.experiments.norm_race:race",
+    "engine.experiments.norm_race:NormRaceConfig",
+    seconds="engine.experiments.norm_race:seconds",
+)
+register(
+    "sequence",
+    "engine.experiments.sequence_training:train",
+    "engine.experiments.sequence_training:SequenceConfig",
+    seconds="engine.experiments.sequence_training:seconds",
+)
+register(
+    "induction",
+    "engine.experiments.induction:train_induction",
+    "engine.experiments.induction:InductionConfig",
+    seconds="engine.experiments.induction:seconds",
+)
+register(
+    "shortcuts",
+    "engine.experiments.shortcuts:train_pairs",
+    "engine.experiments.shortcuts:ShortcutsConfig",
+    seconds="engine.experiments.shortcuts:seconds",
+)
+register(
+    "attention-cost",
+    "engine.experiments.attention_cost:measure",
+    "engine.cost:CostConfig",
+    seconds="engine.experiments.attention_cost:seconds",
+)
+register(
+    "build-once",
+    "engine.experiments.build_once:build_once",
+    "engine.experiments.build_once:BuildOnceConfig",
+    seconds="engine.experiments.build_once:seconds",
+)

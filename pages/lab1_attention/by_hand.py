@@ -1,30 +1,16 @@
 """Lab 1, "By hand": attention with three words and a few small numbers, every one of them in the learner's hands."""
 
-from dataclasses import replace
-
 import streamlit as st
 import torch
 import torch.nn.functional as F
 
 from components import audit, controls, errors, section, state, text
 from components.figures import numbers
+from components.typed_numbers import Grid, Notes, Rows, mark_unreadable, overlay, take
 from engine.masks import causal_mask
 from engine.worked_example import HandTrace, project, work_by_hand, write_dot_product
 from pages.lab1_attention import by_hand_notice
-from pages.lab1_attention.by_hand_numbers import (
-    GIVEN,
-    MAX_DIMS,
-    NAMES,
-    RESULTS,
-    WORDS,
-    CellName,
-    Grid,
-    Notes,
-    Rows,
-    overlay,
-    read_number,
-    with_cell,
-)
+from pages.lab1_attention.by_hand_numbers import GIVEN, MAX_DIMS, NAMES, RESULTS, WORDS, CellName
 from pages.lab1_attention.by_hand_stages import Matrices, Setup, cover, matrices, row_sums, saturation
 
 QUESTION = "Where does every number of attention come from?"
@@ -57,8 +43,8 @@ BOARD = state.Flag("h_board", False, "Whiteboard", help="Covers every result unt
 SHOWN = state.Flag("h_shown", False, "Reveal all")
 TOKENS = state.Text("h_words", "the cat sat", "Three words", help="Only labels: the numbers stay as they are.")
 CELL = CellName("h_cell", "s23", "Chosen cell")
-GUESSES = Notes("h_guess", (), "Guesses")
-TYPED = Notes("h_typed", (), "Cells that are no number")
+GUESSES = Notes("h_guess", (), "Guesses", codes=tuple(NAMES))
+TYPED = Notes("h_typed", (), "Cells that are no number", codes=tuple(NAMES))
 TYPEABLE = (*GIVEN, "q", "k", "v")
 GRIDS = {code: Grid(f"h_{code}", (), NAMES[code], height=len(GIVEN.get(code, "qkv"))) for code in TYPEABLE}
 SWITCHES = [UNSCALED, WRONG_AXIS, LARGE_FILL]
@@ -170,7 +156,7 @@ def _made(setup: Setup, trace: HandTrace) -> tuple[Matrices, list[str]]:
     made = matrices(setup, trace)
     if state.get(BOARD):
         made = _covered(made, trace)
-    made, problems = _with_typed(made)
+    made, problems = mark_unreadable(made, state.get(TYPED))
     return made, problems + _bad_guesses(made)
 
 
@@ -210,26 +196,6 @@ def _covered(made: Matrices, trace: HandTrace) -> Matrices:
     return cover(made, trace, dict(state.get(GUESSES)), state.get(SHOWN))
 
 
-def _with_typed(made: Matrices) -> tuple[Matrices, list[str]]:
-    """Puts back what the learner typed into cells that could not be read as numbers, with a sentence for each."""
-    problems = []
-    for name, typed in state.get(TYPED):
-        code, r, c = numbers.read_cell_id(name)
-        matrix = made.get(code)
-        if matrix is None or r >= len(matrix.cells) or c >= len(matrix.cells[r]) or matrix.cells[r][c].kind != "given":
-            continue
-        cell = matrix.cells[r][c]
-        try:
-            read_number(typed)
-        except ValueError as error:
-            sentence = f"{cell.label}: {error}. Until then the figure uses {cell.text}."
-            problems.append(sentence)
-            cells = [list(row) for row in matrix.cells]
-            cells[r][c] = replace(cell, text=typed, good=cell.text, mark="bad")
-            made = made | {code: replace(matrix, cells=tuple(map(tuple, cells)))}
-    return made, problems
-
-
 def _bad_guesses(made: Matrices) -> list[str]:
     cells = [cell for matrix in made.values() for row in matrix.cells for cell in row]
     return [cell.verdict for cell in cells if cell.kind == "covered" and cell.mark == "bad"]
@@ -246,20 +212,12 @@ def _take() -> None:
 
 
 def _take_one(name: str, typed: str) -> None:
-    code, row, column = numbers.read_cell_id(name)
+    code, _, _ = numbers.read_cell_id(name)
     if code not in GRIDS or (code in "qkv" and state.get(START) == "words"):
         guesses = dict(state.get(GUESSES)) | {name: typed}
         state.set_value(GUESSES, tuple((cell, guess) for cell, guess in guesses.items() if guess.strip()))
         return
-    wrong = {cell: text_ for cell, text_ in state.get(TYPED) if cell != name}
-    try:
-        number = read_number(typed)
-    except ValueError:
-        wrong[name] = typed
-    else:
-        grid = GRIDS[code]
-        state.set_value(grid, with_cell(_base(code, state.get(DIMS)), state.get(grid), row, column, number))
-    state.set_value(TYPED, tuple(wrong.items()))
+    take(name, typed, GRIDS[code], _base(code, state.get(DIMS)), TYPED)
 
 
 def _try_this() -> None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from components.figures.numbers import Cell, Matrix, cell_id, digits, show
+from components.typed_numbers import read_number
 from engine.worked_example import HandTrace, project, work_by_hand
 from pages.lab1_attention import by_hand_writing as writing
-from pages.lab1_attention.by_hand_numbers import NAMES, read_number
+from pages.lab1_attention.by_hand_numbers import NAMES
 
 Matrices = dict[str, Matrix]
 ROLES = {"x": "plain", "wq": "query", "wk": "key", "wv": "value", "q": "query", "k": "key", "v": "value"}

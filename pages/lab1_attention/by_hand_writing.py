@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor
 
-from components.figures.numbers import Piece
+from components.figures.numbers import Piece, number
 from engine.worked_example import write_dot_product
 
 Says = tuple[Piece, ...]
@@ -74,17 +74,6 @@ def gradient_room(weights: Tensor, room: float) -> Says:
     """How much a row can still learn: 1 minus the sum of its squared weights."""
     squares = " − ".join(f"{number(w)}²" for w in weights.tolist())
     return _line(f"1 − {squares} = {number(room)}")
-
-
-def number(value: float) -> str:
-    """A number inside a calculation: up to three decimals, powers of ten when very large or very small."""
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value and (abs(value) >= 1e7 or abs(value) < 5e-4):
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace("-", "−")
-    text = f"{value:.3f}".rstrip("0").rstrip(".")
-    return text.replace("-", "−")
 
 
 def _power(exponent: float, role: str) -> list[Piece]:

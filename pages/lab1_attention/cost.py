@@ -1,16 +1,20 @@
-"""Section 8, what it costs: time and memory against the length of the text, measured here and now."""
+"""Section 8, what it costs: time and memory against the length of the text, stored and measured here."""
 
-import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-import pandas as pd
-import streamlit as st
 import torch
 
-from components import audit, controls, errors, section, state, text
-from components.figures import curves
+from components import audit, controls, errors, runs, section, state, text
+from components.figures import plots
+from engine import jobs
 from engine.attention import fused_attention, scaled_dot_product_attention
 from engine.cost import CostConfig, CostPoint, fit_exponent, measure_cost
 from engine.devices import device
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUESTION = "What happens to time and memory when the text is twice as long?"
 LONGEST = ("256", "512", "1024", "2048")
@@ -18,141 +22,188 @@ LONGEST = ("256", "512", "1024", "2048")
 HEADS = state.Number("cost_heads", 4, "Heads", low=1, high=8, step=1)
 HEAD_DIM = state.Choice("dim", "32", "Numbers in each head", options=("16", "32", "64"))
 TO = state.Choice("to", "1024", "Longest text, in tokens", options=LONGEST)
-PARAMS = [HEADS, HEAD_DIM, TO]
+RUN = runs.run_id("cost_run", "attention-cost", "Your measurement")
+PARAMS = [HEADS, HEAD_DIM, TO, RUN]
 
 NAMES = ("naive", "fused")
-_MEASURING = threading.Lock()  # two measurements at once would each measure the other
+ROLES = {"naive": "negative", "fused": "query"}
+SECONDS, BYTES = "seconds", "bytes_peak"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The points of one run that are there in pairs: both ways at the same length, shortest first."""
+
+    config: CostConfig
+    points: list[CostPoint]
+    record: jobs.Record
+
+    def of(self, variant: str, quantity: str) -> tuple[list[int], list[float]]:
+        """Lengths, and seconds or bytes, of one of the two ways."""
+        rows = [point for point in self.points if point.variant == variant]
+        return [row.seq_len for row in rows], [getattr(row, quantity) for row in rows]
+
+    def exponents(self) -> dict[tuple[str, str], float]:
+        """The exponent of each line that has one: without memory figures from the device there is none."""
+        found = {}
+        for name in NAMES:
+            for quantity in (SECONDS, BYTES):
+                exponent, _ = errors.attempt(partial(fit_exponent, *self.of(name, quantity)))
+                if exponent is not None:
+                    found[name, quantity] = exponent
+        return found
 
 
 @section.live
 def draw() -> None:
-    """Two charts, seconds and bytes, with the exponent fitted to each line."""
+    """Two charts, milliseconds and mebibytes, with the exponent fitted to each line."""
+    stored = jobs.stored("attention-cost")
     controls_column, figure_column = section.layout(QUESTION)
+    config = CostConfig(
+        lengths=_lengths(int(state.get(TO))),
+        n_heads=state.get(HEADS),
+        head_dim=int(state.get(HEAD_DIM)),
+        device=device(),
+    )
+    with figure_column:
+        runs.follow(RUN, lambda live, status: _charts(live, stored), stored=stored)
+    section.let_it_paint()
     with controls_column:
-        config = CostConfig(
-            lengths=_lengths(int(controls.choice(TO))),
-            n_heads=controls.slider(HEADS),
-            head_dim=int(controls.choice(HEAD_DIM)),
-            device=device(),
-        )
-        again = st.button("Measure again", icon=":material/timer:")
+        controls.choice(TO)
+        controls.slider(HEADS)
+        controls.choice(HEAD_DIM)
+        runs.controls(RUN, config, label="Measure here")
         text.prose(
             "<b>Naive</b>: the formula as it stands; the whole table of weights is in memory. <b>Fused</b>: the same "
             "numbers by torch’s kernel, piece by piece; the table never exists as a whole.",
             "labs-reading",
         )
         controls.reset_button(PARAMS)
-    with figure_column, errors.shown_as_a_sentence():
-        state.publish(PARAMS)  # before measuring, so that a reload meanwhile loses nothing
-        points = _measured(config, again)
-        table = pd.DataFrame(points)
-        _draw_charts(table)
-        exponents = _exponents(table)
-        section.notice(_notice(table, exponents))
-        section.try_this(
-            [
-                ("Up to 2,048 tokens", {TO: "2048"}),
-                ("One head", {HEADS: 1}),
-                ("Eight heads of 64", {HEADS: 8, HEAD_DIM: "64"}),
-            ],
-            key="cost",
-        )
-        _audit(config)
-        audit.measured(
-            f"Measured on this server: {config.device}, torch {torch.__version__}, {_threads()}; "
-            f"each time is the fastest of several runs (about {config.repeats}), memory the highest sum of what was "
-            "allocated and not yet given back; the exponents are fitted to the longer half of the lengths."
-        )
-        section.code(measure_cost, fit_exponent, fused_attention)
-        section.table(lambda: table, key="cost")
-        section.sources(
-            "Vaswani et al. 2017, *Attention Is All You Need*, table 1: a self-attention layer costs O(n² · d)",
-            "Dao et al. 2022, *FlashAttention*: exact attention without the table of weights in memory",
-        )
-
-
-def _threads() -> str:
-    n_threads = torch.get_num_threads()
-    return f"{n_threads} thread{'s' if n_threads != 1 else ''}"
+    with figure_column:
+        _below(_on_screen(stored), config)
 
 
 def _lengths(longest: int) -> tuple[int, ...]:
     return tuple(longest >> shift for shift in (4, 3, 2, 1, 0))
 
 
-def _measured(config: CostConfig, again: bool) -> list[CostPoint]:
-    """The points for `config`: this visitor's last measurement of it, or a new one, drawn while it goes on."""
-    kept: dict[CostConfig, list[CostPoint]] = st.session_state.setdefault("cost.points", {})
-    if again or config not in kept:
-        bar = st.progress(0.0, "Measuring …")
-        points: list[CostPoint] = []
-        with _MEASURING:
-            for point in measure_cost(config):
-                points.append(point)
-                bar.progress(len(points) / (2 * len(config.lengths)), f"Measuring … {point.seq_len:,} tokens")
-        bar.empty()
-        kept[config] = points
-    return kept[config]
+def _measurement(record: jobs.Record) -> Measurement | None:
+    """What a run has measured so far; None before there are two lengths to compare."""
+    points = [CostPoint(**event) for event in record.events]
+    points = points[: len(points) // 2 * 2]
+    return Measurement(record.config, points, record) if len(points) >= 4 else None
 
 
-def _draw_charts(table: pd.DataFrame) -> None:
-    shown = table.assign(milliseconds=table.seconds * 1000, mebibytes=table.bytes_peak / 2**20)
-    left, right = st.columns(2)
-    with left:
-        _chart(shown, "milliseconds", "ms for one attention")
-    with right:
-        _chart(shown, "mebibytes", "MiB at the peak")
+def _on_screen(stored: jobs.Record) -> Measurement:
+    """The learner's own measurement when there is something to see of it, else the stored one."""
+    own = runs.look(RUN)
+    return (own and _measurement(jobs.record(own.run_id))) or _measurement(stored)
+
+
+def _charts(live: jobs.Record | None, stored: jobs.Record) -> None:
+    """Time and memory over length on logarithmic axes; the learner's own lies over the stored one."""
+    shown, behind = _measurement(stored), None
+    if own := live and _measurement(live):
+        shown, behind = own, shown
+    exponents = shown.exponents()
+    plots.draw(
+        [
+            _plot("Time for one attention, in ms", SECONDS, 1000.0, shown, behind, exponents),
+            _plot("Memory at the peak, in MiB", BYTES, 2.0**-20, shown, behind, exponents),
+        ],
+        key="cost.charts",
+        per_row=2,
+        height=340,
+    )
     section.reading(
         "Both axes are logarithmic: a straight line is a power of the length, and its steepness is the exponent. "
         "1 means twice the length costs twice as much, 2 means four times."
     )
+    section.notice(_notice(shown))
 
 
-def _chart(shown: pd.DataFrame, y: str, title: str) -> None:
-    last = shown[shown.seq_len == shown.seq_len.max()].set_index("variant")[y]
-    curves.log_log(
-        shown,
-        x="seq_len",
-        y=y,
-        series="variant",
-        names=NAMES,
-        roles=("negative", "query"),
-        key=f"cost.{y}",
-        alt=f"{title}: at {shown.seq_len.max()} tokens {last['naive']:.3g} naive and {last['fused']:.3g} fused",
-        x_title="tokens",
-        y_title=title,
-        y_format="~g",
+def _plot(
+    title: str,
+    quantity: str,
+    unit: float,
+    shown: Measurement,
+    behind: Measurement | None,
+    exponents: dict[tuple[str, str], float],
+) -> plots.Plot:
+    lines = [_line(behind, name, quantity, unit, behind=True) for name in NAMES] if behind else []
+    lines += [_line(shown, name, quantity, unit) for name in NAMES]
+    fitted = [f"{name} {exponents[name, quantity]:.2f}" for name in NAMES if (name, quantity) in exponents]
+    note = f"exponents: {', '.join(fitted)}" if fitted else "not measured on this device"
+    lengths = {length for series in lines for length in series.x}
+    return plots.Plot(title, lines, x_title="tokens", log_x=True, log_y=True, note=note, x_ticks=sorted(lengths))
+
+
+def _line(measured: Measurement, name: str, quantity: str, unit: float, *, behind: bool = False) -> plots.Series:
+    lengths, values = measured.of(name, quantity)
+    said, role = (f"{name}, stored run", "plain") if behind else (name, ROLES[name])
+    values = [value * unit for value in values]
+    return plots.Series(said, lengths, values, role=role, dashed=behind, faint=behind, points=not behind)
+
+
+def _below(shown: Measurement, config: CostConfig) -> None:
+    section.try_this(
+        [
+            ("Up to 2,048 tokens", {TO: "2048"}),
+            ("One head", {HEADS: 1}),
+            ("Eight heads of 64", {HEADS: 8, HEAD_DIM: "64"}),
+        ],
+        key="cost",
+    )
+    _audit(config)
+    audit.measured(
+        f"{_where(shown)}; one thread at low priority. Each time is the fastest of several runs (about "
+        f"{shown.config.repeats}), memory the highest sum of what was allocated and not yet given back; the exponents "
+        "are fitted to the longer half of the lengths."
+    )
+    section.code(measure_cost, fit_exponent, fused_attention)
+    section.table(lambda: _table(shown), key="cost")
+    section.sources(
+        "Vaswani et al. 2017, *Attention Is All You Need*, table 1: a self-attention layer costs O(n² · d)",
+        "Dao et al. 2022, *FlashAttention*: exact attention without the table of weights in memory",
     )
 
 
-def _exponents(table: pd.DataFrame) -> dict[tuple[str, str], float]:
-    found = {}
-    for name in NAMES:
-        rows = table[table.variant == name]
-        for column in ("seconds", "bytes_peak"):
-            if (rows[column] > 0).all():
-                found[name, column] = fit_exponent(rows.seq_len.tolist(), rows[column].tolist())
-    return found
+def _where(shown: Measurement) -> str:
+    """Whose measurement it is, and on which machine."""
+    if shown.record.stored:
+        return f"Stored, not from this server: {shown.record.command}, on {shown.record.machine}"
+    return f"Measured on this server: {shown.config.device}, torch {torch.__version__}"
 
 
-def _notice(table: pd.DataFrame, exponents: dict[tuple[str, str], float]) -> str:
-    longest = table[table.seq_len == table.seq_len.max()].set_index("variant")
-    naive, fused = longest.loc["naive"], longest.loc["fused"]
+def _table(shown: Measurement) -> "pd.DataFrame":
+    import pandas as pd
 
-    def exponent(name: str, column: str) -> str:
-        return f"{exponents[name, column]:.2f}" if (name, column) in exponents else "not measured on this device"
+    return pd.DataFrame(shown.points)
+
+
+def _notice(shown: Measurement) -> str:
+    naive, fused = shown.points[-2:]
+    exponents, config = shown.exponents(), shown.config
+
+    def exponent(name: str, quantity: str) -> str:
+        return f"{exponents[name, quantity]:.2f}" if (name, quantity) in exponents else "not measured on this device"
 
     return (
-        f"At {int(table.seq_len.max()):,} tokens naive attention took {naive.seconds * 1000:.2f} ms and "
+        f"With {_count(config.n_heads, 'head')} of {config.head_dim} numbers, at {naive.seq_len:,} tokens naive "
+        f"attention took {naive.seconds * 1000:.2f} ms and "
         f"{naive.bytes_peak / 2**20:.1f} MiB, fused {fused.seconds * 1000:.2f} ms and "
-        f"{fused.bytes_peak / 2**20:.1f} MiB. Fitted exponents: time {exponent('naive', 'seconds')} naive, "
-        f"{exponent('fused', 'seconds')} fused; memory "
-        f"{exponent('naive', 'bytes_peak')} naive, {exponent('fused', 'bytes_peak')} fused. {_growth(exponents)}"
+        f"{fused.bytes_peak / 2**20:.1f} MiB. Fitted exponents: time {exponent('naive', SECONDS)} naive, "
+        f"{exponent('fused', SECONDS)} fused; memory "
+        f"{exponent('naive', BYTES)} naive, {exponent('fused', BYTES)} fused. {_growth(exponents)}"
     )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _growth(exponents: dict[tuple[str, str], float]) -> str:
-    times = [exponents.get((name, "seconds"), 0.0) for name in NAMES]
+    times = [exponents.get((name, SECONDS), 0.0) for name in NAMES]
     if max(times) > 2.3:
         return (
             "Every pair of tokens is compared, which makes the square of the length. Time that grows faster than that "

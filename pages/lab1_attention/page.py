@@ -11,6 +11,7 @@ SECTIONS = [
     Section("cross-attention", "Cross-attention", "pages.lab1_attention.cross_attention"),
     Section("real-model", "A real model", "pages.lab1_attention.real_model"),
     Section("cost", "What it costs", "pages.lab1_attention.cost"),
+    Section("heads-learn", "Heads learn", "pages.lab1_attention.heads_learn"),
 ]
 
 open_lab("lab1", "Attention from scratch", "about 2 h", SECTIONS)

@@ -1,4 +1,4 @@
-"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine]`. Prints Markdown tables.
+"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine] [training]`. Prints Markdown tables.
 
 Figures from one machine compare only with the peer measured beside them in the same run.
 """
@@ -6,7 +6,7 @@ Figures from one machine compare only with the peer measured beside them in the 
 import importlib
 import sys
 
-BENCHMARKS = ("pages", "engine")
+BENCHMARKS = ("pages", "engine", "training")
 
 
 def main(names: list[str]) -> None:

@@ -19,13 +19,14 @@ from tests.serving import Server, serve
 ROUNDS = 20
 BARE_APP = "tests/benchmarks/bare_app.py"
 VISITORS = 10
-# Sections 2 to 6, and the control that is moved in each: a slider by the arrow keys, a toggle by the space bar.
+# Lab, section and the control that is moved in it: a slider by the arrow keys, a toggle by the space bar.
 SECTIONS = (
-    ("by-hand", "Dimensions"),
-    ("shapes", "Wrong reshape"),
-    ("many-heads", "Layer that the weights come from"),
-    ("masks", "Change token (leak detector)"),
-    ("cross-attention", "Layer"),
+    ("lab1", "by-hand", "Dimensions"),
+    ("lab1", "shapes", "Wrong reshape"),
+    ("lab1", "many-heads", "Layer that the weights come from"),
+    ("lab1", "masks", "Change token (leak detector)"),
+    ("lab1", "cross-attention", "Layer"),
+    ("lab2", "block&b_model=256&b_ff=1024&b_heads=8", "Layers"),  # 6 layers, and 7 at every other step
 )
 SENTENCE = "The old man who fed the pigeons said that they knew his {number} names"  # about 16 tokens
 LONG_TEXT = "the quick brown fox jumps over the lazy dog and runs away " * 50  # more than 512 tokens
@@ -78,7 +79,7 @@ def main() -> None:
 
 
 def repaints(browser: Browser) -> None:
-    """Control to repainted figure, sections 2 to 6, against the bare app.
+    """Control to repainted figure, against the bare app.
 
     The bare app runs twice: as Streamlit ships, and with this project's settings (which leave out the full garbage
     collection after each run, most of a bare app's time once torch is imported).
@@ -99,14 +100,14 @@ def repaints(browser: Browser) -> None:
         for bare, bare_page in ((shipped, shipped_page), (tuned, tuned_page)):
             bare_page.goto(bare.url)
             bare_page.wait_for_selector("#shown", timeout=60_000)
-        for section, control in SECTIONS:
-            open_section(page, app, section)
+        for lab, section, control in SECTIONS:
+            open_section(page, app, section, lab)
             tabs = ((page, control), (shipped_page, "Value"), (tuned_page, "Value"))
             timings: list[list[float]] = [[], [], []]
             for round_ in range(ROUNDS + 2):
                 for one, (opened, label) in zip(timings, tabs):
                     one.append(timed(opened, partial(step, opened, label, round_)))
-            row(f"{section}: {control}", *(one[2:] for one in timings))
+            row(f"{section.split('&')[0]}: {control}", *(one[2:] for one in timings))
 
 
 def real_model(browser: Browser) -> None:
@@ -212,8 +213,8 @@ def tab(browser: Browser) -> Iterator[Page]:
         context.close()
 
 
-def open_section(page: Page, server: Server, section: str) -> None:
-    page.goto(f"{server.url}/lab1?section={section}")
+def open_section(page: Page, server: Server, section: str, lab: str = "lab1") -> None:
+    page.goto(f"{server.url}/{lab}?section={section}")
     page.locator(".labs-audit").first.wait_for(timeout=60_000)
     page.wait_for_timeout(500)
 

@@ -16,6 +16,20 @@ CHOSEN: dict[tuple[str, str], dict[str, str]] = {
     ("/lab1", "by-hand"): {"h_words": "birds fly away"},
     ("/lab1", "shapes"): {"s_d_model": "20", "s_heads": "5"},
     ("/lab1", "real-model"): {"text": "A small bird sang on the fence, and then it flew away."},
+    ("/lab2", "block"): {"b_model": "32", "b_heads": "8", "b_ff": "100"},
+    ("/lab2", "layers"): {"m_first": "3", "m_second": "8"},
+    ("/lab2", "heads"): {"h_token": "5"},
+    ("/lab2", "translate"): {"t_reverse": "hello", "t_sort": "b2a1", "t_date": "5.6.2007", "t_layer": "1"},
+    ("/lab2", "stack"): {
+        "s_layers": "4",
+        "s_d_model": "256",
+        "s_heads": "8",
+        "s_kv": "2",
+        "s_context": "512",
+        "s_ff": "512",
+        "s_vocab": "1000",
+        "s_batch": "2",
+    },
 }
 
 

@@ -32,6 +32,11 @@ def _choose_next(box: Locator) -> None:
     box.page.keyboard.press("Enter")
 
 
+def _type_another_number(field: Locator) -> None:
+    field.fill(str(int(field.input_value() or 0) + 1))
+    field.press("Enter")
+
+
 def _type_line(field: Locator) -> None:
     field.fill(field.input_value() + " now")
     field.press("Enter")
@@ -48,6 +53,7 @@ KINDS: dict[str, tuple[str, Callable[[Locator], None]]] = {
     "toggle": ('[data-testid="stCheckbox"] label', lambda label: label.click()),
     "choice": ('[data-testid="stButtonGroup"]:not([class*="section"] *)', _choose_another),
     "list": ('[data-testid="stSelectbox"]', _choose_next),
+    "number": ('[data-testid="stNumberInput"] input', _type_another_number),
     "line": ('[data-testid="stTextInput"] input', _type_line),
     "area": ('[data-testid="stTextArea"] textarea', _type_area),
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from components.figures import curves, matrix, theme
+from components.figures import matrix, theme
 
 
 def test_positions_keep_repeats_apart():
@@ -50,10 +50,3 @@ def test_pooling_keeps_what_is_legible_and_averages_the_rest(n):
 def test_both_themes_have_a_colour_of_their_own_for_every_role():
     assert {name for name, _, _ in theme.role_colours()} == set(theme.ROLES)
     assert all(light != dark for _, light, dark in theme.role_colours())
-
-
-def test_the_chart_names_no_data_of_its_own():
-    spec = curves._log_log_spec("x", "y", "series", ("a",), ("query",), "x", "y", "~g")
-    assert "data" not in spec
-    assert all("data" not in layer for layer in spec["layer"])
-    assert spec["layer"][0]["encoding"]["color"]["sort"] is None

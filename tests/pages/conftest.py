@@ -1,6 +1,7 @@
 """What the page tests share: a page opened as a link opens it, and what stands on it."""
 
 import base64
+import functools
 import json
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 NAVIGATION = Path(__file__).parents[2] / "pages" / "navigation.py"
-LAB1 = "Attention from scratch"
+LABS = {
+    "lab1": ("lab1_attention/page.py", "Attention from scratch"),
+    "lab2": ("lab2_block/page.py", "The transformer block"),
+    "lab4": ("lab4_tokenizer/page.py", "Train a tokenizer"),
+}
 
 
 class OpenPage:
     """A page under test, in the words of the people who use it."""
 
-    def __init__(self, app: AppTest):
-        self.app = app
+    def __init__(self, app: AppTest, lab: str):
+        self.app, self.lab = app, lab
 
     def title(self) -> str:
         return self.app.title[0].value
@@ -34,8 +39,8 @@ class OpenPage:
         return [data for data in held if data["kind"] == kind]
 
     def widget(self, name: str):
-        """The control of the parameter `name` of Lab 1."""
-        return self.app.get_by_key(f"widget.lab1.{name}")
+        """The control of the parameter `name`."""
+        return self.app.get_by_key(f"widget.{self.lab}.{name}")
 
     def press(self, label: str) -> None:
         next(button for button in self.app.button if button.label == label).click()
@@ -60,17 +65,36 @@ def floats(panel: dict) -> np.ndarray:
 
 
 @pytest.fixture
-def open_lab1(tmp_path, monkeypatch):
-    """Opens a section of Lab 1 as a link would: open_lab1("masks", window="3")."""
+def open_lab(tmp_path, monkeypatch):
+    """Opens a section of a lab as a link would: open_lab("lab1", "masks", window="3")."""
     monkeypatch.setenv("LABS_HOME", str(tmp_path))
 
-    def open_section(section: str, **link: str) -> OpenPage:
+    def open_section(lab: str, section: str, **link: str) -> OpenPage:
+        script, title = LABS[lab]
         app = AppTest.from_file(str(NAVIGATION), default_timeout=60)
         app.run()
         app.query_params.update({"section": section, **link})
-        page = OpenPage(app.switch_page("lab1_attention/page.py"))
+        page = OpenPage(app.switch_page(script), lab)
         page.run()
-        assert page.title() == LAB1
+        assert page.title() == title
         return page
 
     return open_section
+
+
+@pytest.fixture
+def open_lab1(open_lab):
+    """Opens a section of Lab 1: open_lab1("masks", window="3")."""
+    return functools.partial(open_lab, "lab1")
+
+
+@pytest.fixture
+def open_lab2(open_lab):
+    """Opens a section of Lab 2: open_lab2("norm", eps="1")."""
+    return functools.partial(open_lab, "lab2")
+
+
+@pytest.fixture
+def open_lab4(open_lab):
+    """Opens a section of Lab 4: open_lab4("merges", rank="3")."""
+    return functools.partial(open_lab, "lab4")

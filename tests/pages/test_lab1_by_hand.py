@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import drawing
+from components import drawing, typed_numbers
 from components.figures import numbers
 from engine.masks import causal_mask
-from pages.lab1_attention import by_hand, by_hand_numbers
+from pages.lab1_attention import by_hand
 from pages.lab1_attention.by_hand_writing import softmax
 
 X = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]]).double()
@@ -352,7 +352,7 @@ def test_an_event_is_taken_in_once(monkeypatch):
 
 
 def test_examples_in_the_documentation_hold():
-    for module in (by_hand_numbers, numbers):
+    for module in (typed_numbers, numbers):
         result = doctest.testmod(module)
         assert result.attempted
         assert not result.failed

@@ -2,8 +2,9 @@
 // data: { panels: [{ title, note?, rows, columns, values (base64 float32, row major), role, signed, low, high,
 //         masked? (base64 uint8), digits?, muted? }], rowAxis, columnAxis, maxCell, cellHeight?, perRow?, legend?,
 //         legendPanel?, sharedRows?: bool, selectable?: bool, selected?: {panel,row,column},
-//         paint?: {cells (base64 uint8)} } Panels also take: marks?, framed? (a column), texts? (one a cell, written
-//         instead of its number), cellWidth? (CSS pixels, with sharedRows). The first panel is the one that is painted.
+//         paint?: {cells (base64 uint8)} } Panels also take: marks?, markRole?, framed? (a column), framedRow?, texts?
+//         (one a cell, written instead of its number), cellWidth? (CSS pixels, with sharedRows). The first panel is the
+//         one that is painted.
 // events: { type: "select", panel, row, column } | { type: "paint", cells: "0101..." }
 
 import { decodeBytes, decodeFloats, formatNumber, makeTip, mix, ramp, readTheme, readableOn, sizeCanvas } from "./theme.js"
@@ -290,7 +291,12 @@ function drawMarks(view, pen, panel, index, x, y) {
     pen.lineWidth = 2
     pen.strokeRect(x + panel.framed * wide - 0.5, y - 0.5, wide, panel.rows.length * tall)
   }
-  for (const mark of panel.marks ?? []) box(mark[0], mark[1], 2, view.theme.roles.negative)
+  if (panel.framedRow != null) {
+    pen.strokeStyle = view.theme.text
+    pen.lineWidth = 2
+    pen.strokeRect(x - 0.5, y + panel.framedRow * tall - 0.5, panel.columns.length * wide, tall)
+  }
+  for (const mark of panel.marks ?? []) box(mark[0], mark[1], 2, view.theme.roles[panel.markRole ?? "negative"])
   if (view.hover && view.hover.row < panel.rows.length && view.hover.column < panel.columns.length) {
     pen.strokeStyle = view.theme.text
     pen.lineWidth = 1

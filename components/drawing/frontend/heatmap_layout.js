@@ -52,9 +52,11 @@ function layOutSharedRows(view, theme, size, widest) {
   const taken = rowLabel + gap * (panels.length - 1) + panels.reduce((sum, panel) => sum + fixed(panel), 0) + 2
   const columns = square.reduce((sum, panel) => sum + panel.columns.length, 0) || 1
   const rows = Math.max(...panels.map((panel) => panel.rows.length))
-  const cell = Math.max(4, Math.floor(Math.min((view.width - taken) / columns, data.maxCell ?? 56 * theme.scale)))
+  const room = Math.max(4, Math.floor(Math.min((view.width - taken) / columns, data.maxCell ?? 56 * theme.scale)))
+  const cell = square.length ? room : Math.min(...panels.map((panel) => panel.cellWidth * theme.scale))
+  const tall = data.cellHeight ? data.cellHeight * theme.scale : square.length ? cell : room
   const labelled = cell >= size * 1.02
-  const columnLabel = Math.max(0, ...square.map((panel) => widest(panel.columns)))
+  const columnLabel = Math.max(0, ...(square.length ? square : panels).map((panel) => widest(panel.columns)))
   const flat = labelled && columnLabel <= cell - 4
   const titleSpace = panels.some((panel) => panel.title) ? size + 12 : 0
   const noteSpace = panels.some((panel) => panel.note) ? size + 7 : 0
@@ -67,6 +69,6 @@ function layOutSharedRows(view, theme, size, widest) {
     x += Math.max(fixed(panel) || panel.columns.length * cell, words) + gap
     return left
   })
-  return { size, perRow: panels.length, gap, rowLabel, cell, tall: cell, labelled, rowsLabelled: labelled, flat, columnSpace, titleSpace,
-    noteSpace, axisSpace, lefts, panelHeight: titleSpace + noteSpace + axisSpace + columnSpace + rows * cell + 6 }
+  return { size, perRow: panels.length, gap, rowLabel, cell, tall, labelled, rowsLabelled: tall >= size, flat, columnSpace, titleSpace,
+    noteSpace, axisSpace, lefts, panelHeight: titleSpace + noteSpace + axisSpace + columnSpace + rows * tall + 6 }
 }

@@ -47,7 +47,7 @@ const matricesOf = (data) => data.blocks.flat(2).filter(Boolean)
 // Everything that decides which elements exist: while it stays the same, elements stay and keep focus and caret.
 function shapeOf(data) {
   const one = (m) =>
-    m && [m.code, m.rows, m.columns, m.cells.map((row) => row.map((cell) => (cell.kind === "result" ? 1 : 0)))]
+    m && [m.code, m.rows, m.columns, m.cells.map((row) => row.map((cell) => [cell.kind === "result" ? 1 : 0, cell.span ?? 1]))]
   return JSON.stringify(data.blocks.map((block) => block.map((line) => line.map(one))))
 }
 
@@ -72,6 +72,8 @@ function buildBlock(view, block) {
 function buildMatrix(view, matrix) {
   const box = make("div", "numbers-matrix")
   box.style.setProperty("--cell", `calc(var(--unit) * ${matrix.wide ?? 1})`)
+  box.style.setProperty("--label", `${matrix.labelRoom}px`)
+  if (matrix.labelRoom > 58) box.style.setProperty("--label-least", `${matrix.labelRoom - 9}px`) // so that tables align
   const head = make("div", "numbers-head")
   head.append(subscripted("b", matrix.title), subscripted("span", matrix.formula))
   head.style.setProperty("--role", view.theme.roles[matrix.role])
@@ -108,6 +110,7 @@ function header(label, scope) {
 
 function buildCell(view, matrix, cell) {
   const td = make("td")
+  td.colSpan = cell.span ?? 1
   const typed = cell.kind !== "result"
   const focus = make(typed ? "input" : "button")
   focus.dataset.cell = cell.id
@@ -163,16 +166,19 @@ function patchInput(view, cell, input) {
   input.placeholder = cell.kind === "covered" ? "?" : ""
 }
 
+// In cells: how wide a matrix is. Its rows may hold cells that span several columns.
+const widthOf = (m) => (m ? Math.max(...m.cells.map((row) => row.reduce((sum, cell) => sum + (cell.span ?? 1), 0))) : 0)
+
 // Cells are as wide as the page allows, and never too narrow for their numbers.
 function fit(view) {
   const { scale } = view.theme
   const width = view.host.clientWidth
   if (!width) return
-  const columns = (line) => line.reduce((sum, m) => sum + (m?.cells[0].length ?? 0) * (m?.wide ?? 1), 0)
+  const columns = (line) => line.reduce((sum, m) => sum + widthOf(m) * (m?.wide ?? 1), 0)
   let cell = 58 * scale
   for (const block of view.data.blocks) {
     const most = Math.max(...block.map(columns))
-    const labels = Math.max(...block.map((line) => line.filter((m) => m?.rows).length)) * 56 * scale
+    const labels = Math.max(...block.map((line) => line.reduce((sum, m) => sum + (m?.rows ? m.labelRoom - 2 : 0), 0))) * scale
     const gaps = (Math.max(...block.map((line) => line.length)) - 1) * 22 * scale
     cell = Math.min(cell, (width - labels - gaps - 2) / most - 2) // 2: the space between cells
   }
