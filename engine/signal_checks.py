@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from engine.masks import causal_mask
 from engine.signals import SignalConfig, SignalReport, build_untrained
+from engine.torch_blocks import copy_block
 
 
 def curves(report: SignalReport) -> Tensor:
@@ -49,15 +50,8 @@ def _copied(block: nn.Module, config: SignalConfig) -> nn.TransformerEncoderLaye
     sizes = {"d_model": config.d_model, "nhead": config.n_heads, "dim_feedforward": config.d_ff, "dropout": 0.0}
     kind = {"activation": config.activation, "batch_first": True, "norm_first": config.norm_first}
     layer = nn.TransformerEncoderLayer(**sizes, **kind, dtype=torch.float64 if config.double else torch.float32)
-    attention, small = block.attention, block.feed_forward
-    projections = (attention.query_proj, attention.key_proj, attention.value_proj)
-    with torch.no_grad():
-        layer.self_attn.in_proj_weight.copy_(torch.cat([each.weight for each in projections]))
-        layer.self_attn.in_proj_bias.copy_(torch.cat([each.bias for each in projections]))
-    layer.self_attn.out_proj.load_state_dict(attention.out_proj.state_dict())
-    layer.linear1.load_state_dict(small.up_proj.state_dict())
-    layer.linear2.load_state_dict(small.down_proj.state_dict())
     layer.norm1, layer.norm2 = block.attention_norm, block.feed_forward_norm  # torch's own norms already, or none
+    copy_block(layer, block)
     return layer
 
 

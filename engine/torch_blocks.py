@@ -1,4 +1,4 @@
-"""A second opinion on our encoder blocks: torch's own layers with our weights.
+"""A second opinion on our blocks: torch's own layers with our weights, shared or copied.
 
 torch.nn.TransformerEncoderLayer knows LayerNorm and ReLU or GELU. The two things it lacks are put in by torch's own
 means: torch.nn.RMSNorm in place of its norms, and Shazeer 2020's equation 6 in place of its first matrix for SwiGLU.
@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.blocks import EncoderBlock
+from engine.attention import MultiHeadAttention
+from engine.blocks import DecoderBlock, EncoderBlock
 from engine.initial import no_random_start
 
 
@@ -54,6 +55,31 @@ def torch_outputs(blocks: list[EncoderBlock], x: Tensor) -> list[Tensor]:
         x = torch_layer(block)(x)  # (batch, seq_len, d_model)
         outputs.append(x)
     return outputs
+
+
+@torch.no_grad()
+def copy_attention(theirs: nn.MultiheadAttention, ours: MultiHeadAttention) -> None:
+    """Put our weights into torch's attention, which keeps query, key and value in one matrix."""
+    projections = (ours.query_proj, ours.key_proj, ours.value_proj)
+    theirs.in_proj_weight.copy_(torch.cat([projection.weight for projection in projections]))
+    theirs.in_proj_bias.copy_(torch.cat([projection.bias for projection in projections]))
+    theirs.out_proj.load_state_dict(ours.out_proj.state_dict())
+
+
+@torch.no_grad()
+def copy_block(
+    theirs: nn.TransformerEncoderLayer | nn.TransformerDecoderLayer, block: EncoderBlock | DecoderBlock
+) -> None:
+    """Put our weights into torch's layer of the same sizes. Its norms are numbered in the order in which they act."""
+    copy_attention(theirs.self_attn, block.attention)
+    norms = [block.attention_norm, block.feed_forward_norm]
+    if isinstance(theirs, nn.TransformerDecoderLayer):
+        copy_attention(theirs.multihead_attn, block.cross_attention)
+        norms.insert(1, block.cross_attention_norm)
+    theirs.linear1.load_state_dict(block.feed_forward.up_proj.state_dict())
+    theirs.linear2.load_state_dict(block.feed_forward.down_proj.state_dict())
+    for number, norm in enumerate(norms, start=1):
+        getattr(theirs, f"norm{number}").load_state_dict(norm.state_dict())
 
 
 class _Gated(nn.Module):

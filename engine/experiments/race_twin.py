@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from engine.causal_lm import CausalLM
 from engine.experiments.markov import make_followers
 from engine.experiments.norm_race import RACERS, NormRaceConfig, Racer, batch_of, gradient_size
+from engine.torch_blocks import copy_block
 
 
 class RaceTwin(nn.Module):
@@ -29,7 +30,7 @@ class RaceTwin(nn.Module):
         self.norm.load_state_dict(stack.final_norm.state_dict() if config.norm_first else {})
         self.head.load_state_dict(ours.lm_head.state_dict())
         for theirs, block in zip(self.layers, stack.layers, strict=True):
-            _copy_block(theirs, block)
+            copy_block(theirs, block)
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids (batch, seq_len) to logits (batch, seq_len, vocab_size); seq_len is max_len, as in the race."""
@@ -61,16 +62,3 @@ def _measured(model: nn.Module, layers: nn.ModuleList, ids: Tensor) -> list[floa
         loss = F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
         loss.backward()
     return [loss.item(), *(gradient_size(layer.parameters()) for layer in layers)]
-
-
-@torch.no_grad()
-def _copy_block(theirs: nn.TransformerEncoderLayer, block: nn.Module) -> None:
-    attention, small = block.attention, block.feed_forward
-    projections = (attention.query_proj, attention.key_proj, attention.value_proj)
-    theirs.self_attn.in_proj_weight.copy_(torch.cat([each.weight for each in projections]))  # torch stacks the three
-    theirs.self_attn.in_proj_bias.copy_(torch.cat([each.bias for each in projections]))
-    theirs.self_attn.out_proj.load_state_dict(attention.out_proj.state_dict())
-    theirs.linear1.load_state_dict(small.up_proj.state_dict())
-    theirs.linear2.load_state_dict(small.down_proj.state_dict())
-    theirs.norm1.load_state_dict(block.attention_norm.state_dict())
-    theirs.norm2.load_state_dict(block.feed_forward_norm.state_dict())

@@ -6,10 +6,9 @@ An audit line recomputes with it what our modules computed; the benchmark trains
 import torch
 from torch import Tensor, nn
 
-from engine.attention import MultiHeadAttention
-from engine.blocks import DecoderBlock, EncoderBlock
 from engine.encoder_decoder import EncoderDecoder
 from engine.positions import sinusoidal_encoding
+from engine.torch_blocks import copy_block
 
 
 class TorchTwin(nn.Module):
@@ -57,28 +56,9 @@ class TorchTwin(nn.Module):
     @torch.no_grad()
     def _copy(self, ours: EncoderDecoder) -> None:
         self.embedding.weight.copy_(ours.decoder.token_embedding.weight)
-        for theirs, block in zip(self.encoder, ours.encoder.layers, strict=True):
-            _copy_block(theirs, block)
-            theirs.norm2.load_state_dict(block.feed_forward_norm.state_dict())
-        for theirs, block in zip(self.decoder, ours.decoder.layers, strict=True):
-            _copy_block(theirs, block)
-            _copy_attention(theirs.multihead_attn, block.cross_attention)
-            theirs.norm2.load_state_dict(block.cross_attention_norm.state_dict())
-            theirs.norm3.load_state_dict(block.feed_forward_norm.state_dict())
+        for stack, own in ((self.encoder, ours.encoder), (self.decoder, ours.decoder)):
+            for theirs, block in zip(stack, own.layers, strict=True):
+                copy_block(theirs, block)
         for theirs, stack in ((self.encoder_norm, ours.encoder), (self.decoder_norm, ours.decoder)):
             for norm in theirs:
                 norm.load_state_dict(stack.final_norm.state_dict())
-
-
-def _copy_block(theirs: nn.Module, block: EncoderBlock | DecoderBlock) -> None:
-    _copy_attention(theirs.self_attn, block.attention)
-    theirs.linear1.load_state_dict(block.feed_forward.up_proj.state_dict())
-    theirs.linear2.load_state_dict(block.feed_forward.down_proj.state_dict())
-    theirs.norm1.load_state_dict(block.attention_norm.state_dict())
-
-
-def _copy_attention(theirs: nn.MultiheadAttention, ours: MultiHeadAttention) -> None:
-    projections = (ours.query_proj, ours.key_proj, ours.value_proj)
-    theirs.in_proj_weight.copy_(torch.cat([projection.weight for projection in projections]))  # torch stacks the three
-    theirs.in_proj_bias.copy_(torch.cat([projection.bias for projection in projections]))
-    theirs.out_proj.load_state_dict(ours.out_proj.state_dict())

@@ -12,6 +12,7 @@ from components.figures import lines, matrix
 from components.text import escape
 from engine.attention import AttentionTrace, MultiHeadAttention, split_heads
 from engine.masks import padding_mask
+from engine.torch_blocks import copy_attention
 from pages.lab1_attention.params import HEADS, LAYERS
 
 if TYPE_CHECKING:
@@ -265,11 +266,7 @@ def _torch_layer(layer: int) -> nn.MultiheadAttention:
     """torch's own module with the weights of MiniLM's layer, copied."""
     ours = models.minilm().model.layers[layer].attention
     theirs = nn.MultiheadAttention(ours.d_model, ours.n_heads, batch_first=True).to(ours.query_proj.weight)
-    projections = (ours.query_proj, ours.key_proj, ours.value_proj)
-    with torch.no_grad():
-        theirs.in_proj_weight.copy_(torch.cat([projection.weight for projection in projections]))
-        theirs.in_proj_bias.copy_(torch.cat([projection.bias for projection in projections]))
-        theirs.out_proj.load_state_dict(ours.out_proj.state_dict())
+    copy_attention(theirs, ours)
     return theirs.eval().requires_grad_(False)
 
 

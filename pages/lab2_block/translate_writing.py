@@ -115,11 +115,11 @@ def _show(study: Study) -> None:
         key="t-writing",
     )
     audit.compare(
-        torch.tensor([step.probability for step in study.steps]),
-        _torch_probabilities(study),
+        torch.tensor([[share for _, share in step.candidates] for step in study.steps]).log(),
+        _torch_log_probs(study),
         library="torch.nn.TransformerDecoderLayer",
-        tolerance=1e-4,
-        what="probability of every written token, ours step by step with a cache, torch’s recomputed at once",
+        tolerance=1e-3,  # float32: unlikely tokens have log probabilities near −15
+        what="log probabilities of each step’s candidates, ours token by token with a cache, torch’s all at once",
     )
     section.code(write_steps, EncoderDecoder, Decoder.trace)
     section.table(lambda: _table(study), key="t-writing")
@@ -207,15 +207,16 @@ def _model_words(study: Study) -> str:
     return f"These are your own weights, from about step {last:,}."
 
 
-def _torch_probabilities(study: Study) -> Tensor:
-    """(written_len,): the same probabilities by torch's own layers, all places in one pass and without a cache."""
+def _torch_log_probs(study: Study) -> Tensor:
+    """(written_len, n_candidates): the same by torch's own layers, all places in one pass and without a cache."""
     task = study.task
     source_ids = torch.tensor([task.ids(study.source)])  # (1, source_len)
-    wanted = [task.token_id(step.token) for step in study.steps]
-    target_ids = torch.tensor([[START, *wanted[:-1]]])  # (1, written_len)
+    written = [task.token_id(step.token) for step in study.steps]
+    target_ids = torch.tensor([[START, *written[:-1]]])  # (1, written_len)
     with torch.no_grad():
         logits = TorchTwin(study.model)(source_ids, target_ids)  # (1, written_len, vocab_size)
-    return logits[0].softmax(dim=-1)[torch.arange(len(wanted)), torch.tensor(wanted)]
+    candidates = [[task.token_id(token) for token, _ in step.candidates] for step in study.steps]
+    return logits[0].log_softmax(dim=-1).gather(1, torch.tensor(candidates))  # (written_len, n_candidates)
 
 
 def _table(study: Study) -> "pd.DataFrame":
