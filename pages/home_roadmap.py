@@ -99,6 +99,7 @@ LABS = (
             "quick": Step(0.5, 1, "Play the merges on four lines of text."),
             "deep": Step(3, None, "Also write the merge loop, and try languages that the training text lacked."),
         },
+        page="lab4_tokenizer/page.py",
     ),
     Lab(
         5,

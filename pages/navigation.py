@@ -11,6 +11,10 @@ st.logo("assets/favicon.png", size="large")
 st.navigation(
     {
         "": [st.Page("home.py", title="Home", default=True)],
-        "Labs": [st.Page("lab1_attention/page.py", title="1 Attention", url_path="lab1")],
+        "Labs": [
+            st.Page("lab1_attention/page.py", title="1 Attention", url_path="lab1"),
+            st.Page("lab2_block/page.py", title="2 The block", url_path="lab2"),
+            st.Page("lab4_tokenizer/page.py", title="4 Tokenizer", url_path="lab4"),
+        ],
     }
 ).run()

@@ -110,3 +110,9 @@ register(
     "engine.experiments.build_once:BuildOnceConfig",
     seconds="engine.experiments.build_once:seconds",
 )
+register(
+    "train-tokenizer",
+    "engine.experiments.tokenizer_training:train",
+    "engine.experiments.tokenizer_training:TokenizerTrainingConfig",
+    seconds="engine.experiments.tokenizer_training:seconds",
+)

@@ -12,8 +12,8 @@ from engine.tokenizer.learning import Learned, learn
 from engine.tokenizer.merges import Merges
 from engine.tokenizer.pieces import GPT2_PATTERN, check_unicode, segments, splitter
 
-MAX_KEPT = 200_000  # segments whose ids are remembered
-LONG = 64  # characters; longer segments are rarely met again and are not remembered
+MAX_KEPT = 200_000  # segments, and pieces, whose ids are remembered
+LONG = 64  # characters; longer ones are rarely met again and are not remembered
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class BPETokenizer:
         alphabet = {single: vocab[single] for single in BYTES}
         self._merges = Merges(alphabet, as_ids)
         self._cut, self._segments = splitter(pattern), segments(pattern)
-        self._known = _Known(self._encode_segment)
+        self._pieces = _Known(self._encode_piece)
+        self._known = self._pieces if self._segments is None else _Known(self._encode_segment)
 
     @classmethod
     def train(
@@ -190,8 +191,10 @@ class BPETokenizer:
         return list(itertools.chain.from_iterable(map(self._known.__getitem__, cut(text))))
 
     def _encode_segment(self, segment: str) -> tuple[int, ...]:
-        pieces = [segment] if self._segments is None else self._cut(segment)
-        return tuple(itertools.chain.from_iterable(self._merges.apply(piece.encode()) for piece in pieces))
+        return tuple(itertools.chain.from_iterable(map(self._pieces.__getitem__, self._cut(segment))))
+
+    def _encode_piece(self, piece: str) -> tuple[int, ...]:
+        return tuple(self._merges.apply(piece.encode()))
 
     def _allowed(self, allowed_special: str | Collection[str]) -> set[str]:
         if allowed_special == "all":
@@ -204,7 +207,7 @@ class BPETokenizer:
 
 
 class _Known(dict):
-    """Segments met before and their ids; a new one is encoded when it is asked for."""
+    """What was met before and its ids; what is new is encoded when it is asked for."""
 
     def __init__(self, encode: Callable[[str], tuple[int, ...]]) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ when it is used. The order is the one of `tokenizers`' BpeTrainer: the highest c
 
 import heapq
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.tokenizer.row import LOW, SHIFT, Places, Row
@@ -22,15 +22,25 @@ class Learned:
     count: int
 
 
-def learn(words: Mapping[bytes, int], alphabet: list[bytes], vocab_size: int, min_count: int = 1) -> Iterator[Learned]:
+def learn(
+    words: Mapping[bytes, int],
+    alphabet: list[bytes],
+    vocab_size: int,
+    min_count: int = 1,
+    *,
+    watch: Callable[["Standing"], None] | None = None,
+) -> Iterator[Learned]:
     """Merges in the order learned, until the vocabulary has `vocab_size` entries or no pair with `min_count` is left.
 
-    words: each distinct piece of the text and how often it occurs. alphabet: the single bytes by id.
+    words: each distinct piece of the text and how often it occurs. alphabet: the single bytes by id. watch: is given
+    the trainer's standing once, before the first merge; it can be asked between any two.
     """
     long_enough = {word: count for word, count in words.items() if len(word) > 1}
     tokens, ids = list(alphabet), {token: number for number, token in enumerate(alphabet)}
     row = Row(long_enough, long_enough.values(), ids)
     queue = _Queue(row, max(1, min_count))
+    if watch is not None:
+        watch(Standing(row, queue, sum(count for word, count in words.items() if len(word) == 1)))
     while len(ids) < vocab_size:
         found = queue.next()
         if found is None:
@@ -46,6 +56,21 @@ def learn(words: Mapping[bytes, int], alphabet: list[bytes], vocab_size: int, mi
         yield Learned((first, second), new_id, count)
 
 
+class Standing:
+    """How far a trainer is: what can be asked of it between two merges."""
+
+    def __init__(self, row: Row, queue: "_Queue", n_single: int) -> None:
+        self._row, self._queue, self._n_single = row, queue, n_single
+
+    def n_tokens(self) -> int:
+        """How many tokens the corpus has with the merges so far. Looks at every place of the row."""
+        return int(self._row.weights[self._row.symbols >= 0].sum()) + self._n_single
+
+    def n_waiting(self) -> int:
+        """How many entries the queue of pairs has, those that are out of date included."""
+        return len(self._queue)
+
+
 class _Queue:
     """The counts of all pairs, and which comes next."""
 
@@ -59,6 +84,9 @@ class _Queue:
             if count >= min_count:
                 self._heap.append((-count, key, next(self._number), places))
         heapq.heapify(self._heap)
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def next(self) -> tuple[int, int, Places] | None:
         """(pair, count, places) of the pair to merge next, or None when none is left."""

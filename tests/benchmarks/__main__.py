@@ -1,4 +1,4 @@
-"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine] [training]`. Prints Markdown tables.
+"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine] [training] [tokenizer]`. Prints Markdown tables.
 
 Figures from one machine compare only with the peer measured beside them in the same run.
 """
@@ -6,7 +6,7 @@ Figures from one machine compare only with the peer measured beside them in the 
 import importlib
 import sys
 
-BENCHMARKS = ("pages", "engine", "training")
+BENCHMARKS = ("pages", "engine", "training", "tokenizer")
 
 
 def main(names: list[str]) -> None:
