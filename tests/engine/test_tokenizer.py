@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import regex
+import tiktoken
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -174,6 +175,12 @@ def test_ours_and_tokenizers_agree_on_the_saved_file_and_it_comes_back(trained, 
         assert trained.encode(text, allowed_special="all") == theirs.encode(text).ids
         assert again.encode(text) == trained.encode(text)
         assert theirs.decode(trained.encode(text)) == text
+
+
+def test_tiktoken_gives_the_same_ids_with_the_same_merges(trained):
+    theirs = tiktoken.Encoding("ours", pat_str=GPT2_PATTERN, mergeable_ranks=trained.vocab, special_tokens={})
+    for text in (CODE[:100_000], *AWKWARD):
+        assert trained.encode(text) == theirs.encode_ordinary(text)
 
 
 def test_a_tokenizer_of_transformers_loads_the_file(trained, tmp_path):
