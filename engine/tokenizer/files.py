@@ -18,7 +18,13 @@ def save(tokenizer: BPETokenizer, path: str | PathLike) -> None:
 
 
 def to_json(tokenizer: BPETokenizer) -> dict[str, Any]:
-    """The content of a tokenizer.json."""
+    """The content of a tokenizer.json.
+
+    Raises ValueError for ids with a gap: `tokenizers` numbers special tokens itself, from the end of the vocabulary on.
+    """
+    ids = sorted([*tokenizer.vocab.values(), *tokenizer.special_tokens.values()])
+    if ids != list(range(len(ids))):
+        raise ValueError(f"ids must run from 0 to {len(ids) - 1} without a gap in a tokenizer.json, got up to {ids[-1]}")
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     if tokenizer.pattern == GPT2_PATTERN:
         before = byte_level | {"use_regex": True}

@@ -282,6 +282,12 @@ def test_text_that_is_no_text_is_refused_with_its_place():
         BPETokenizer.train("", 256).decode([256])
 
 
+def test_ids_with_a_gap_are_not_written_because_tokenizers_would_number_them_anew(tmp_path):
+    vocab = {single: number for number, single in enumerate(BYTES)}
+    with pytest.raises(ValueError, match="without a gap"):
+        BPETokenizer(vocab, [], special_tokens={"<s>": 300}).save(tmp_path / "tokenizer.json")
+
+
 def test_files_that_do_not_fit_are_refused(tmp_path, trained):
     content = {visible(single): number for number, single in enumerate(BYTES)}
     (tmp_path / "vocab.json").write_text(json.dumps(content), encoding="utf-8")
