@@ -105,9 +105,17 @@ class Text(Param):
         return storage.stored_text(raw[len(_STORED) :]) if raw.startswith(_STORED) else raw
 
     def format(self, value: str) -> str:
-        if len(value) > MAX_LINK_TEXT or value.startswith(_STORED):
+        if len(value) > MAX_LINK_TEXT or value.startswith(_STORED) or not _is_unicode(value):
             return _STORED + storage.keep_text(value)
         return value
+
+
+def _is_unicode(text: str) -> bool:
+    # Half a surrogate pair, which a script can put into a text field, stands in no address.
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 PRESENT = Flag("present", False, "Present", help="Large type for a projector, without the navigation")

@@ -48,6 +48,13 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
   color-mix(in srgb, currentColor 9%, transparent) var(--share)); }
 .labs-bar-first { background: linear-gradient(to right, #0072B2 var(--share),
   color-mix(in srgb, currentColor 9%, transparent) var(--share)); }
+.labs-bar-table { display: grid; grid-template-columns: max-content repeat(var(--n), 1fr); gap: .28rem 1rem;
+  align-items: center; font-size: .92rem; }
+.labs-bar-group { grid-column: 1 / -1; margin-top: .35rem; font-size: .88rem; opacity: .75; }
+.labs-bar-cell { display: flex; align-items: center; gap: .4rem; white-space: nowrap; }
+.labs-bar-cell > span { height: 1rem; border-radius: .2rem; flex: none; }
+.labs-bar-cell i { font-style: normal; font-size: .82rem; color: #D55E00; }
+.labs-bar-query { background: #0072B2; } .labs-bar-key { background: #E69F00; } .labs-bar-value { background: #009E73; }
 .labs-flow { display: flex; align-items: center; gap: .4rem; font-size: .88rem; text-align: center; }
 .labs-flow-bar { min-width: max-content; padding: .15rem .5rem; border-radius: 4px; white-space: nowrap;
   background: color-mix(in srgb, currentColor 9%, transparent); }
@@ -57,6 +64,13 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .labs-strongest li { margin: 0 0 .4rem; padding-left: 2.2rem; position: relative; }
 .labs-strongest li span { position: absolute; left: 0; color: #009E73; font-weight: 700;
   font-variant-numeric: tabular-nums; }
+.labs-merges { display: flex; flex-wrap: wrap; gap: .4rem; margin: .35rem 0 .2rem; }
+.labs-merge { display: inline-flex; flex-direction: column; align-items: center; padding: .2rem .6rem;
+  border-radius: .35rem; border: 1px solid color-mix(in srgb, currentColor 24%, transparent);
+  background: color-mix(in srgb, #0072B2 9%, transparent); }
+.labs-merge code { background: none; padding: 0; color: inherit; font-size: 1rem; }
+.labs-merge small { font-size: .82rem; opacity: .75; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.labs-merge small code { font-size: .82rem; }
 [data-testid="stHeader"] { background: transparent; }
 [class*="st-key-try-"] button { font-size: .9rem; }
 [class*="st-key-typed-"] [data-testid^="stNumberInputStep"] { display: none; }

@@ -157,9 +157,10 @@ class BPETokenizer:
 
     def tokens(self, text: str, *, allowed_special: str | Collection[str] = ()) -> list[Token]:
         """The tokens of a text with their bytes and the characters they stand for."""
+        ids = self.encode(text, allowed_special=allowed_special)  # first: it says where half a surrogate pair stands
         found, character_of = [], _characters(text)
         start = 0
-        for number in self.encode(text, allowed_special=allowed_special):
+        for number in ids:
             token = self.token_bytes(number)
             end = start + len(token)
             found.append(Token(number, token, character_of[start], character_of[end - 1] + 1))

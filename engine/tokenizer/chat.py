@@ -53,19 +53,17 @@ def read_special_tokens(lines: str) -> list[str]:
 
 
 def with_special_tokens(tokenizer: BPETokenizer, names: Sequence[str]) -> BPETokenizer:
-    """The same tokenizer with these special tokens instead of its own: the same merges, new ids after the last one.
+    """The same tokenizer with these special tokens besides its own: the same merges, new ids after the last one.
 
-    A special token that it has already keeps its id. Raises ValueError for a name that is an ordinary token: one text
+    Special tokens that it has already keep their ids. Raises ValueError for a name that is an ordinary token: one text
     would then have two ids.
     """
     free = max([*tokenizer.vocab.values(), *tokenizer.special_tokens.values()]) + 1
-    ids: dict[str, int] = {}
+    ids = dict(tokenizer.special_tokens)
     for name in names:
         if name.encode() in tokenizer.vocab:
             raise ValueError(f"special tokens must be new, and {name[:60]!r} is an ordinary token of this vocabulary")
-        if name in tokenizer.special_tokens:
-            ids[name] = tokenizer.special_tokens[name]
-        else:
+        if name not in ids:
             ids[name], free = free, free + 1
     return BPETokenizer(tokenizer.vocab, tokenizer.merges, special_tokens=ids, pattern=tokenizer.pattern)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.tokenizer.bpe import BPETokenizer
+from engine.tokenizer.pieces import splitter
 
 
 @dataclass(frozen=True)
@@ -98,39 +99,22 @@ class Unused:
 
     id: int
     bytes: bytes
-    why: str  # partial: no whole character; swallowed: stands only inside longer tokens; absent: is not in the text
+    why: str  # partial: no whole character; swallowed: its places belong to other tokens; absent: is not in the text
 
 
-def count_tokens(tokenizer: BPETokenizer, texts: Iterable[str]) -> Counter[int]:
-    """How often each id occurs in the texts."""
-    counts: Counter[int] = Counter()
-    for text in texts:
-        counts.update(tokenizer.encode(text))
-    return counts
+def unused_tokens(tokenizer: BPETokenizer, text: str, counts: Counter[int]) -> list[Unused]:
+    """The ordinary tokens that a text never uses, in the order of their ids. counts: of the ids of that text.
 
-
-def unused_tokens(tokenizer: BPETokenizer, counts: Counter[int]) -> list[Unused]:
-    """The ordinary tokens that texts counted by `count_tokens` never use, in the order of their ids.
-
-    A model that learns from these texts alone never sees them: the vector of each stays as it was drawn at the start.
+    A model that learns from this text alone never sees them: the vector of each stays as it was drawn at the start.
     Land and Bartolo 2024 (arXiv:2405.05417) look for such tokens in trained models.
     """
-    inside = _inside_used(tokenizer, counts)
+    pieces = b"\xff".join({piece.encode() for piece in splitter(tokenizer.pattern)(text)})  # FF is in no text
     found = []
     for token, number in sorted(tokenizer.vocab.items(), key=lambda entry: entry[1]):
         if not counts[number]:
-            why = "partial" if is_partial(token) else "swallowed" if token in inside else "absent"
+            why = "partial" if is_partial(token) else "swallowed" if token in pieces else "absent"
             found.append(Unused(number, token, why))
     return found
-
-
-def _inside_used(tokenizer: BPETokenizer, counts: Counter[int]) -> set[bytes]:
-    """The tokens that are steps on the way to a token that is used: it is made of them, merge by merge."""
-    inside: set[bytes] = set()
-    for first, second in reversed(tokenizer.merges):  # a token's parts are older than itself
-        if counts[tokenizer.vocab[first + second]] or first + second in inside:
-            inside |= {first, second}
-    return inside
 
 
 def rows_without_gradient(ids: Sequence[int], n_rows: int) -> int:

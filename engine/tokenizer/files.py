@@ -24,7 +24,7 @@ def to_json(tokenizer: BPETokenizer) -> dict[str, Any]:
     """
     ids = sorted([*tokenizer.vocab.values(), *tokenizer.special_tokens.values()])
     if ids != list(range(len(ids))):
-        raise ValueError(f"ids must run from 0 to {len(ids) - 1} without a gap in a tokenizer.json, got up to {ids[-1]}")
+        raise ValueError(f"ids must run from 0 to {len(ids) - 1} without a gap to be saved, got up to {ids[-1]}")
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     if tokenizer.pattern == GPT2_PATTERN:
         before = byte_level | {"use_regex": True}

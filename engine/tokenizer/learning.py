@@ -10,7 +10,9 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from engine.tokenizer.row import LOW, SHIFT, Places, Row
+import numpy as np
+
+from engine.tokenizer.row import EATEN, LOW, SHIFT, Places, Row
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,14 @@ class Standing:
     def n_tokens(self) -> int:
         """How many tokens the corpus has with the merges so far. Looks at every place of the row."""
         return int(self._row.weights[self._row.symbols >= 0].sum()) + self._n_single
+
+    def pair_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every pair that stands in the corpus now (one number: first id << SHIFT | second id), and how often."""
+        return self._row.pairs_now()
+
+    def joined(self) -> np.ndarray:
+        """For each place of the row of words whether its byte has been joined to the one before it."""
+        return self._row.symbols == EATEN
 
     def n_waiting(self) -> int:
         """How many entries the queue of pairs has, those that are out of date included."""

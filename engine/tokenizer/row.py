@@ -58,6 +58,14 @@ class Row:
             return self._join_one_by_one(first, second, new_id, few)
         return self._join_together(first, second, new_id, np.asarray(places, dtype=np.int64))
 
+    def pairs_now(self) -> tuple[np.ndarray, np.ndarray]:
+        """(pairs, their weights) for every pair that stands in the row now, in the order of the ids."""
+        left = np.flatnonzero(self.symbols != EATEN)
+        first, second = self.symbols[left[:-1]].astype(np.int64), self.symbols[left[1:]].astype(np.int64)
+        inside = (first >= 0) & (second >= 0)
+        pairs, which = np.unique(first[inside] << SHIFT | second[inside], return_inverse=True)
+        return pairs, np.bincount(which, weights=self.weights[left[:-1][inside]]).astype(np.int64)
+
     def word(self) -> list[int]:
         """The symbols that are left, of all words in their order."""
         return self.symbols[self.symbols >= 0].tolist()

@@ -21,9 +21,10 @@ class SavedTokenizer:
     corpus: str  # what it was trained on, in words
     created: float  # seconds since 1970
     special_tokens: tuple[str, ...] = ()
+    corpus_name: str = ""  # as engine.kept_corpora knows it; "" where it is not known
 
 
-def save_tokenizer(tokenizer: BPETokenizer, title: str, *, corpus: str = "") -> str:
+def save_tokenizer(tokenizer: BPETokenizer, title: str, *, corpus: str = "", corpus_name: str = "") -> str:
     """Keep `tokenizer` under `title`; returns its id. The same tokenizer is kept once, its last title wins.
 
     Raises ValueError for a title without a letter or longer than 60 characters.
@@ -33,6 +34,7 @@ def save_tokenizer(tokenizer: BPETokenizer, title: str, *, corpus: str = "") -> 
         raise ValueError(f"the name must have 1 to {MAX_TITLE} characters, got {len(title)}")
     card = {"title": title, "vocab_size": len(tokenizer), "corpus": corpus}
     card["special_tokens"] = list(tokenizer.special_tokens)
+    card["corpus_name"] = corpus_name
     return kept.keep(KIND, file_content(tokenizer), card)
 
 
@@ -45,7 +47,13 @@ def saved_tokenizer(name: str) -> SavedTokenizer:
     """The card of one. ValueError when it is not kept on this machine."""
     card = kept.card(KIND, name)
     return SavedTokenizer(
-        name, card["title"], card["vocab_size"], card["corpus"], card["created"], tuple(card["special_tokens"])
+        name,
+        card["title"],
+        card["vocab_size"],
+        card["corpus"],
+        card["created"],
+        tuple(card["special_tokens"]),
+        card.get("corpus_name", ""),
     )
 
 
@@ -57,6 +65,11 @@ def load_saved(name: str) -> BPETokenizer:
 def file_content(tokenizer: BPETokenizer) -> bytes:
     """The bytes of its tokenizer.json."""
     return json.dumps(to_json(tokenizer), ensure_ascii=False, indent=1).encode()
+
+
+def identity(content: bytes) -> str:
+    """The id that a tokenizer.json of this content is saved under."""
+    return kept.name_of(content)
 
 
 def from_content(content: bytes, name: str) -> BPETokenizer:

@@ -16,10 +16,12 @@ CHOSEN: dict[tuple[str, str], dict[str, str]] = {
     ("/lab1", "by-hand"): {"h_words": "birds fly away"},
     ("/lab1", "shapes"): {"s_d_model": "20", "s_heads": "5"},
     ("/lab1", "real-model"): {"text": "A small bird sang on the fence, and then it flew away."},
+    ("/lab4", "without"): {"c_gone": "2,3"},
     ("/lab2", "block"): {"b_model": "32", "b_heads": "8", "b_ff": "100"},
     ("/lab2", "layers"): {"m_first": "3", "m_second": "8"},
     ("/lab2", "heads"): {"h_token": "5"},
     ("/lab2", "translate"): {"t_reverse": "hello", "t_sort": "b2a1", "t_date": "5.6.2007", "t_layer": "1"},
+    ("/lab4", "tokens"): {"s_id": "300"},
     ("/lab2", "stack"): {
         "s_layers": "4",
         "s_d_model": "256",
@@ -30,6 +32,9 @@ CHOSEN: dict[tuple[str, str], dict[str, str]] = {
         "s_vocab": "1000",
         "s_batch": "2",
     },
+    ("/lab4", "size"): {"v_size": "512", "v_own": "The cat sat.\nThe cat ran.\nThe dog sat.\nThe dog ran."},
+    ("/lab4", "judge"): {"j_own": "The cat sat.\nThe cat ran.\nThe dog sat."},
+    ("/lab4", "wrong"): {"x_numbers": "17 1800"},
 }
 
 

@@ -1,0 +1,1 @@
+"""Lab 4: a tokenizer from scratch, one file a section."""
