@@ -5,6 +5,7 @@ text is what the tokenizer of that size makes of it, so one pass measures every 
 `encode` because a merge only joins what earlier merges have made.
 """
 
+import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class SizeCurve:
 
     def at(self, vocab_size: int) -> int:
         """The entry of the largest vocabulary of at most `vocab_size` entries."""
-        return max(0, int(np.searchsorted(self.vocab_sizes, vocab_size, side="right")) - 1)
+        return max(0, bisect.bisect_right(self.vocab_sizes, vocab_size) - 1)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine] [training] [tokenizer]`. Prints Markdown tables.
+"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine] [training] [tokenizer]`.
+
+Prints Markdown tables.
 
 Figures from one machine compare only with the peer measured beside them in the same run.
 """

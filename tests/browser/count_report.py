@@ -1,6 +1,6 @@
-"""Fails when a test report holds no browser test that ran, or one that was skipped. Says nothing when all is well.
+"""Fails when the first report holds no browser test that ran, or one that was skipped; else sums all reports up.
 
-python -m tests.browser.count_report report.xml
+python -m tests.browser.count_report browser.xml [rest.xml ...]
 """
 
 import sys
@@ -16,5 +16,19 @@ def problem(report: str) -> str | None:
     return None if cases else "no browser test ran"
 
 
+def closing_line(reports: list[str]) -> str:
+    """What pytest would say had it run all of them one after the other."""
+    suites = [suite for report in reports for suite in ElementTree.parse(report).iter("testsuite")]
+    total = {name: sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "skipped")}
+    bad = {name: sum(int(suite.get(name, 0)) for suite in suites) for name in ("failures", "errors")}
+    passed = total["tests"] - total["skipped"] - sum(bad.values())
+    seconds = sum(float(suite.get("time", 0)) for suite in suites)
+    parts = [f"{bad['failures']} failed"] * bool(bad["failures"]) + [f"{bad['errors']} errors"] * bool(bad["errors"])
+    parts += [f"{passed} passed"] + [f"{total['skipped']} skipped"] * bool(total["skipped"])
+    return f"{', '.join(parts)} in {seconds:.2f}s"
+
+
 if __name__ == "__main__":
-    sys.exit(problem(sys.argv[1]))
+    if wrong := problem(sys.argv[1]):
+        sys.exit(wrong)
+    sys.stdout.write(closing_line(sys.argv[1:]) + "\n")
