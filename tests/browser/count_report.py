@@ -1,6 +1,6 @@
-"""Fails when the first report holds no browser test that ran, or one that was skipped; else sums all reports up.
+"""Fails when a report holds no browser test that ran, or one that was skipped; else sums them up.
 
-python -m tests.browser.count_report browser.xml [rest.xml ...]
+python -m tests.browser.count_report walk.xml [rest.xml ...]
 """
 
 import sys
@@ -29,6 +29,7 @@ def closing_line(reports: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    if wrong := problem(sys.argv[1]):
-        sys.exit(wrong)
+    for report in sys.argv[1:]:
+        if wrong := problem(report):
+            sys.exit(f"{report}: {wrong}")
     sys.stdout.write(closing_line(sys.argv[1:]) + "\n")
