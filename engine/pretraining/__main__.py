@@ -9,6 +9,7 @@ The state of the training is kept in --work (default: DIR-training); the same co
 import argparse
 import dataclasses
 import json
+import os
 import shlex
 import signal
 import sys
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     (out / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END, "bos_token": END}) + "\n"
     )
-    command = shlex.join(["python", "-m", "engine.pretraining", *arguments])
+    command = " ".join(["python -m engine.pretraining", *map(_shown, arguments)])
     told = write_card(out, config, progress, tokenizer, given.corpus, given.reported, command)
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
@@ -97,6 +98,14 @@ def _weights(folder: str) -> dict:
     from engine.checkpoints import load_causal_lm
 
     return load_causal_lm(folder).state_dict()
+
+
+def _shown(argument: str) -> str:
+    """An argument as the card writes it: without the place of this machine's data."""
+    data = os.environ.get("LABS_DATA")
+    if data and argument.startswith(data):
+        return "$LABS_DATA" + shlex.quote(argument[len(data) :])
+    return shlex.quote(argument)
 
 
 def _tell(event: dict) -> None:

@@ -47,9 +47,9 @@ def write_card(
         f" {len(tokenizer):,} (byte-level BPE by engine.tokenizer, trained on the same text).",
         f"- **Data**: {', '.join(Path(name).name for name in corpus) or 'from the hub, see the command'}.",
         f"- **Command**: `{command}`",
-        f"- **Seed** {config.seed}; {told['steps']:,} steps, {told['tokens']:,} tokens, {told['seconds']:,} s of"
-        f" training on {_device()}. The weights are those of step {told['best_step']:,}, the best on"
-        f" {config.held_out} stories kept apart from the corpus ({told['chosen_by_bits_per_byte']} bits per byte).",
+        f"- **Seed** {config.seed}; {told['steps']:,} steps, {told['tokens']:,} tokens, {told['seconds']:,} s"
+        f" by the clock, pauses included, on {_device()}. The weights are those of step {told['best_step']:,}, the best"
+        f" on {config.held_out} stories kept apart from the corpus ({told['chosen_by_bits_per_byte']} bits per byte).",
     ]
     if reported:
         file = Path(reported).name
