@@ -7,12 +7,14 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components import errors, state, text
+
+Study = TypeVar("Study")
 
 PAINT_FIRST = 0.05  # seconds; a browser on two slow cores needs 20 to 40 ms from message to picture
 
@@ -40,6 +42,32 @@ def layout(
     """The section's one question, and two columns under it: (controls, figure)."""
     st.header(question, anchor=False)
     return tuple(st.columns([controls_share, figure_share], gap=gap))
+
+
+def in_order(
+    question: str,
+    study: Callable[[], Study],
+    *,
+    figure: Callable[[Study], None],
+    controls: Callable[[Study | None, str | None], None],
+    below: Callable[[Study], None],
+    **shares: float,
+) -> None:
+    """A section whose one computation is `study`: computed first, its figure sent first, then controls and the rest.
+
+    Where `study` raises a ValueError there is no figure, and `controls` gets None and the sentence. shares: see layout.
+    """
+    found, problem = errors.attempt(study)
+    controls_column, figure_column = layout(question, **shares)
+    if found:
+        with figure_column, errors.shown_as_a_sentence():
+            figure(found)
+            let_it_paint()
+    with controls_column:
+        controls(found, problem)
+    if found:
+        with figure_column, errors.shown_as_a_sentence():
+            below(found)
 
 
 def let_it_paint() -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 import tokenizers as library
 from tokenizers import models, pre_tokenizers
 
-from components import audit, controls, errors, section, state, text, tokenizers
+from components import audit, controls, section, state, text, tokenizers
 from components.figures import token_strip
 from components.figures.token_strip import Chip
 from engine.corpora import corpus_text
@@ -61,22 +61,16 @@ PARAMS = [TEXT, SIZE, SMALL, WIDTH]
 @section.live
 def draw() -> None:
     """One text cut in three ways, and what each way costs."""
-    study, problem = errors.attempt(_study)
-    controls_column, figure_column = section.layout(QUESTION, figure_share=2.9)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            _figure(study)
-            section.let_it_paint()
-    with controls_column:
-        _controls(study, problem)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            section.notice(words.notice(study))
-            text.prose(words.tokens_are_no_words(study))
-            text.prose(words.at_real_size())
-            _try_this()
-            _audit(study)
-            _folded(study)
+    section.in_order(QUESTION, _study, figure=_figure, controls=_controls, below=_below, figure_share=2.9)
+
+
+def _below(study: Study) -> None:
+    section.notice(words.notice(study))
+    text.prose(words.tokens_are_no_words(study))
+    text.prose(words.at_real_size())
+    _try_this()
+    _audit(study)
+    _folded(study)
 
 
 def _study() -> Study:

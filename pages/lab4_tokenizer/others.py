@@ -6,7 +6,7 @@ import streamlit as st
 import tokenizers
 from tokenizers import models, trainers
 
-from components import audit, controls, errors, section, state, text
+from components import audit, controls, section, state, text
 from components.figures import cuts as cuts_figure
 from components.figures import token_strip
 from engine import corpora
@@ -77,27 +77,21 @@ class Study:
 @section.live
 def draw() -> None:
     """The text three times, letter under letter; then one word under BPE's and WordPiece's rule of cutting."""
-    study, problem = errors.attempt(_study)
-    controls_column, figure_column = section.layout(QUESTION, figure_share=3.2)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            _figure(study)
-            section.let_it_paint()
-    with controls_column:
-        _controls(problem)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            section.reading(
-                "Letter under letter, a block is a token. Red left edge: only this row cuts the word there. · is a "
-                "space within the token; BPE and Unigram (▁) keep it, WordPiece drops it and marks what goes on inside "
-                "a word with ##. Hatched: unknown. A small figure: so many tokens for one character."
-            )
-            section.notice(words.notice(study))
-            _rules(study)
-            _try_this()
-            words.algorithms()
-            _audit(study)
-            _folded(study)
+    section.in_order(QUESTION, _study, figure=_figure, controls=_controls, below=_below, figure_share=3.2)
+
+
+def _below(study: Study) -> None:
+    section.reading(
+        "Letter under letter, a block is a token. Red left edge: only this row cuts the word there. · is a "
+        "space within the token; BPE and Unigram (▁) keep it, WordPiece drops it and marks what goes on inside "
+        "a word with ##. Hatched: unknown. A small figure: so many tokens for one character."
+    )
+    section.notice(words.notice(study))
+    _rules(study)
+    _try_this()
+    words.algorithms()
+    _audit(study)
+    _folded(study)
 
 
 def _study() -> Study:
@@ -150,7 +144,7 @@ def _trained(corpus: str, vocab_size: int, by_likelihood: bool) -> Trained:
     )
 
 
-def _controls(problem: str | None) -> None:
+def _controls(_: Study | None, problem: str | None) -> None:
     controls.area(TEXT, height=100)
     text.problem(problem)
     if len(state.get(TEXT)) > MOST_TEXT:

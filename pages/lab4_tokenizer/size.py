@@ -8,7 +8,7 @@ import tokenizers
 import torch
 from tokenizers import models, pre_tokenizers, trainers
 
-from components import audit, controls, drawing, errors, section, state, text
+from components import audit, controls, drawing, section, state, text
 from components.figures import plots
 from engine.corpora import corpora, corpus_text
 from engine.tokenizer import BPETokenizer, measures, sizes
@@ -47,17 +47,7 @@ PARAMS = [TEXT, CORPUS, OWN, SIZE, WIDTH, LAYERS, TIED, AXIS]
 @section.live
 def draw() -> None:
     """Bytes per token over the vocabulary size with its knee, and four more curves over the same sizes."""
-    study, problem = errors.attempt(_study)
-    controls_column, figure_column = section.layout(QUESTION, controls_share=0.8)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            _figure(study)
-            section.let_it_paint()
-    with controls_column:
-        _controls(study, problem)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            _below(study)
+    section.in_order(QUESTION, _study, figure=_figure, controls=_controls, below=_below, controls_share=0.8)
 
 
 def _controls(study: Study | None, problem: str | None) -> None:

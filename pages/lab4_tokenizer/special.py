@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import audit, controls, errors, section, state, text, tokenizers
+from components import audit, controls, section, state, text, tokenizers
 from components.figures import token_strip
 from engine.tokenizer import BPETokenizer, chat
 from pages.lab4_tokenizer import chips, second_opinion
@@ -34,21 +34,15 @@ PARAMS = [TOKENIZER, NAMES, SYSTEM, USER, ALLOWED]
 @section.live
 def draw() -> None:
     """One chat encoded in two ways, as chips, and who speaks in each."""
-    study, problem = errors.attempt(_study)
-    controls_column, figure_column = section.layout(QUESTION, figure_share=2.9)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            _figure(study)
-            section.let_it_paint()
-    with controls_column:
-        _controls(study, problem)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            section.notice(words.notice(study))
-            text.prose(words.why_it_stays_text(study))
-            _try_this()
-            _audit(study)
-            _folded(study)
+    section.in_order(QUESTION, _study, figure=_figure, controls=_controls, below=_below, figure_share=2.9)
+
+
+def _below(study: Study) -> None:
+    section.notice(words.notice(study))
+    text.prose(words.why_it_stays_text(study))
+    _try_this()
+    _audit(study)
+    _folded(study)
 
 
 def _study() -> Study:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from components import audit, controls, drawing, errors, section, state, text
+from components import audit, controls, drawing, section, state, text
 from components.figures import merge_lists, token_strip
 from engine import corpora
 from engine.tokenizer import BPETokenizer
@@ -73,27 +73,21 @@ class Study:
 @section.live
 def draw() -> None:
     """The corpus with its lines' influence, both lists of merges, and the sample's tokens with each."""
-    study, problem = errors.attempt(_study)
-    controls_column, figure_column = section.layout(QUESTION, figure_share=3.6)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            _figure(study)
-            section.let_it_paint()
-    with controls_column:
-        _controls(study, problem)
-    if study:
-        with figure_column, errors.shown_as_a_sentence():
-            _strips(study)
-            section.reading(
-                f"The first {study.n_merges} merges, from the top. <b>✗</b>: gone from the right list. <b>+</b>: only "
-                "there. A slanted line: learned earlier (↑) or later (↓) by so many places. Bars: what deleting that "
-                "line alone would do."
-            )
-            section.notice(words.notice(study))
-            text.prose(words.not_neutral(study))
-            _try_this(study)
-            _audit(study)
-            _folded(study)
+    section.in_order(QUESTION, _study, figure=_figure, controls=_controls, below=_below, figure_share=3.6)
+
+
+def _below(study: Study) -> None:
+    _strips(study)
+    section.reading(
+        f"The first {study.n_merges} merges, from the top. <b>✗</b>: gone from the right list. <b>+</b>: only "
+        "there. A slanted line: learned earlier (↑) or later (↓) by so many places. Bars: what deleting that "
+        "line alone would do."
+    )
+    section.notice(words.notice(study))
+    text.prose(words.not_neutral(study))
+    _try_this(study)
+    _audit(study)
+    _folded(study)
 
 
 def _study() -> Study:
