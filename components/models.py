@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
-    from transformers import BertModel
+    from transformers import BertModel, PreTrainedModel
 
     from engine.models import LoadedModel
     from engine.output_heads import OutputHeads
@@ -44,6 +44,33 @@ def minilm_heads() -> "OutputHeads":
     from engine import models
 
     return models.load_heads(minilm())
+
+
+@st.cache_resource(show_spinner=False)
+def language_model(name: str) -> "LoadedModel":
+    """A causal language model of engine.models, loaded once. ValueError, in one sentence, for one that cannot be had.
+
+    Sections ask components.language_models, which offers the download of one that is not on this machine.
+    """
+    import torch
+
+    from engine import models
+
+    torch.set_num_threads(1)  # as for minilm
+    return models.load(name)
+
+
+def story_lm() -> "LoadedModel":
+    """The bundled language model of simple stories."""
+    return language_model("story-lm")
+
+
+@st.cache_resource(show_spinner=False)
+def language_model_reference(name: str) -> "PreTrainedModel":
+    """The same weights in transformers' own model: the second opinion of the audit lines. Nothing is downloaded."""
+    from engine import models
+
+    return models.load_reference(name)
 
 
 @dataclass(frozen=True)
@@ -100,3 +127,12 @@ def load_and_audit_first_forward() -> None:
         loaded = minilm()
         loaded.model.trace(ids.to(loaded.device))
         minilm_reference()(ids, output_attentions=True)
+
+
+def load_story_lm_and_first_forward() -> None:
+    """The same for the bundled language model; without its second opinion, whose import alone takes longer."""
+    import torch
+
+    with DEVICE_IN_USE, torch.inference_mode():
+        loaded = story_lm()
+        loaded.model.next_logits(torch.tensor([loaded.tokenizer.start_ids]).to(loaded.device))

@@ -38,6 +38,7 @@ def _run() -> None:
         import components.models
 
         components.models.load_and_audit_first_forward()
+        components.models.load_story_lm_and_first_forward()  # last: the first lab does not need it
     except Exception as error:
         _problem.append(f"{type(error).__name__}: {error}")
     # The imports and weights never become garbage: leaving them out makes every later collection short.

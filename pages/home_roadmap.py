@@ -124,6 +124,7 @@ LABS = (
             "quick": Step(1, 1.5, "Greedy against top-p, side by side."),
             "deep": Step(3, None, "Also write beam search with a cache, and measure repetition and diversity."),
         },
+        page="lab6_generation/page.py",
     ),
 )
 

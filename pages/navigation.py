@@ -15,6 +15,7 @@ st.navigation(
             st.Page("lab1_attention/page.py", title="1 Attention", url_path="lab1"),
             st.Page("lab2_block/page.py", title="2 The block", url_path="lab2"),
             st.Page("lab4_tokenizer/page.py", title="4 Tokenizer", url_path="lab4"),
+            st.Page("lab6_generation/page.py", title="6 Generate", url_path="lab6"),
         ],
     }
 ).run()

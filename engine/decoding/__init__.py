@@ -5,6 +5,7 @@ from engine.decoding.constraints import UnsatisfiableConstraint
 from engine.decoding.ending import cut_at_stop, fit_prompt
 from engine.decoding.records import BeamCandidate, BeamStep, Candidate, Generation, TokenStep
 from engine.decoding.settings import Filters
+from engine.decoding.speculative import Round, SpeculativeGeneration, speculative, speculative_rounds
 from engine.decoding.walking import greedy, greedy_steps, sample, sample_steps
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "Candidate",
     "Filters",
     "Generation",
+    "Round",
+    "SpeculativeGeneration",
     "TokenStep",
     "UnsatisfiableConstraint",
     "beam_search",
@@ -24,4 +27,6 @@ __all__ = [
     "greedy_steps",
     "sample",
     "sample_steps",
+    "speculative",
+    "speculative_rounds",
 ]

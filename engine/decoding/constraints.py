@@ -41,8 +41,9 @@ class State:
 class Constraints:
     """The machine for one search.
 
-    must_include: phrases, each a list of ids, or lists of phrases of which one must appear. A phrase that is listed n
-    times must start at n places. banned: phrases, none of which may stand in a row. Only new tokens count.
+    must_include: phrases, each a list of ids, or lists of phrases of which one must appear. A phrase (not a list of
+    them) that is listed n times must start at n places. banned: phrases, none of which may stand in a row. Only new
+    tokens count.
     Raises UnsatisfiableConstraint, before any search, for an item that holds an end token, that contradicts banned or
     no_repeat_ngram_size, or that does not fit in max_new_tokens.
     """
@@ -206,7 +207,8 @@ class Constraints:
 
 
 def _read_items(must_include: Sequence, vocab_size: int) -> list[Item]:
-    """The required items; one that is listed several times stands there once, with how often."""
+    """The required items. A phrase that is listed several times stands there once, with how often; a choice of phrases
+    asks for one of them, however often it is listed."""
     counted: dict[tuple[bool, frozenset[Phrase]], int] = {}
     for entry in must_include:
         if isinstance(entry, (str, bytes)) or not hasattr(entry, "__iter__"):
@@ -215,7 +217,7 @@ def _read_items(must_include: Sequence, vocab_size: int) -> list[Item]:
         one_of = bool(entry) and hasattr(entry[0], "__iter__")
         phrases = (_read_phrase("must_include", phrase, vocab_size) for phrase in (entry if one_of else [entry]))
         key = one_of, frozenset(phrases)
-        counted[key] = counted.get(key, 0) + 1
+        counted[key] = 1 if one_of else counted.get(key, 0) + 1
     return [Item(tuple(sorted(_without_longer(phrases))), times) for (_, phrases), times in counted.items()]
 
 

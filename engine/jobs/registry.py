@@ -116,3 +116,8 @@ register(
     "engine.experiments.tokenizer_training:TokenizerTrainingConfig",
     seconds="engine.experiments.tokenizer_training:seconds",
 )
+register(
+    "download-model",
+    "engine.experiments.model_download:download",
+    "engine.experiments.model_download:ModelDownloadConfig",
+)

@@ -14,6 +14,7 @@ LABS = {
     "lab1": ("lab1_attention/page.py", "Attention from scratch"),
     "lab2": ("lab2_block/page.py", "The transformer block"),
     "lab4": ("lab4_tokenizer/page.py", "Train a tokenizer"),
+    "lab6": ("lab6_generation/page.py", "Generate text"),
 }
 
 
@@ -98,3 +99,9 @@ def open_lab2(open_lab):
 def open_lab4(open_lab):
     """Opens a section of Lab 4: open_lab4("merges", rank="3")."""
     return functools.partial(open_lab, "lab4")
+
+
+@pytest.fixture
+def open_lab6(open_lab):
+    """Opens a section of Lab 6: open_lab6("step", top_k="5")."""
+    return functools.partial(open_lab, "lab6")

@@ -1,0 +1,8 @@
+"""What several sections of Lab 6 share: the learner's prompt, the model, the seed."""
+
+from components import state
+
+START = "Once upon a time, there was a little dog"
+
+PROMPT = state.Text("prompt", START, "Prompt")
+SEED = state.Number("seed", 7, "Seed", low=0, high=999, help="The same seed draws the same random numbers")

@@ -1,0 +1,105 @@
+"""The learner's prompt as the model gets it, and how a section shows tokens: what every section of Lab 6 begins with."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from components import controls, state, text
+from components.figures import token_strip
+from pages.lab6_generation.params import PROMPT
+
+if TYPE_CHECKING:
+    from engine.models import LoadedModel
+    from engine.text_interface import TextInterface
+    from engine.transformer import CausalLM
+
+MODEL_NAME = "story-lm"
+SIGNS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "→"})
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that can be gone on from."""
+
+    loaded: "LoadedModel"
+    text: str  # as it was typed
+    ids: tuple[int, ...]  # with the token that starts every text, where the model has one
+    n_dropped: int  # tokens left out because the text is too long
+
+    @property
+    def model(self) -> "CausalLM":
+        return self.loaded.model
+
+    @property
+    def tokenizer(self) -> "TextInterface":
+        return self.loaded.tokenizer
+
+    @property
+    def eos_id(self) -> int | None:
+        return self.tokenizer.eos_id
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of new tokens, end tokens left out."""
+        return self.tokenizer.decode([one for one in ids if one != self.eos_id])
+
+    def token(self, number: int) -> str:
+        """One token as it is shown: spaces and line ends as signs, bytes that are no whole character in hexadecimal.
+
+        It is data, to be escaped like any text.
+        """
+        if number == self.eos_id:
+            return "⟨end⟩"
+        return token_strip.readable(self.tokenizer.token_bytes(number)).translate(SIGNS)
+
+
+def read(max_new_tokens: int) -> Prompt:
+    """The prompt on screen, cut so that max_new_tokens fit behind it.
+
+    Raises ValueError, in a sentence for the learner, for an empty prompt, and where nothing of it would fit.
+    """
+    from engine.decoding import fit_prompt
+
+    loaded, typed = _loaded(MODEL_NAME), state.get(PROMPT)
+    ids = loaded.tokenizer.encode(typed)
+    if not ids:
+        raise ValueError("The prompt must hold at least one character; an empty one gives nothing to go on from")
+    always = len(loaded.tokenizer.start_ids)
+    fitted, n_dropped = fit_prompt(
+        [*loaded.tokenizer.start_ids, *ids], loaded.tokenizer.context, keep_free=max_new_tokens, always=always
+    )
+    return Prompt(loaded, typed, tuple(fitted), n_dropped)
+
+
+def control(height: int = 100) -> None:
+    """The field for the prompt."""
+    controls.area(PROMPT, placeholder="Type the beginning of a story. Ctrl+Enter takes it.", height=height)
+
+
+def notes(prompt: Prompt | None) -> None:
+    """What a learner should know of this prompt: that its beginning was cut, or that special tokens were typed."""
+    if prompt is None:
+        return
+    tokenizer = prompt.tokenizer
+    if prompt.n_dropped:
+        kept = len(prompt.ids) - len(tokenizer.start_ids)
+        text.problem(
+            f"The prompt has {kept + prompt.n_dropped:,} tokens, and the model reads {tokenizer.context:,} with what is "
+            f"to be written: the last {kept:,} are kept, the first {prompt.n_dropped:,} left out."
+        )
+    typed = [name for name in tokenizer.special_tokens if name in prompt.text]
+    if typed:
+        n_tokens = len(tokenizer.encode(typed[0]))
+        text.problem(
+            f"“{typed[0]}” is typed here as text: the model gets its {n_tokens} pieces, not the special token."
+        )
+
+
+@st.cache_resource(show_spinner=False)
+def _loaded(name: str) -> "LoadedModel":
+    import torch
+
+    from engine import models
+
+    torch.set_num_threads(1)
+    return models.load(name)
