@@ -65,6 +65,26 @@ def choice(param: state.Choice, *, compact: bool = False, wrap: bool = False, la
     )
 
 
+def several(param: state.Several, label_visibility: str = "visible") -> tuple[str, ...]:
+    """Any of a few names, all in sight."""
+    widget_key, shown = state.key(param), list(state.get(param))
+    if set(st.session_state.get(widget_key) or ()) != set(shown) or widget_key not in st.session_state:
+        st.session_state[widget_key] = shown
+    st.pills(
+        param.label,
+        param.options,
+        selection_mode="multi",
+        wrap=True,
+        format_func=param.show,
+        key=widget_key,
+        help=param.help,
+        on_change=lambda: state.set_value(param, param.ordered(st.session_state[widget_key])),
+        label_visibility=label_visibility,
+    )
+    text.problem(state.problem(param))
+    return state.get(param)
+
+
 def steps(param: state.Choice) -> str:
     """One of several ordered names on a slider: for more of them than fit side by side."""
     return _widget(st.select_slider, param, options=param.options, format_func=param.show)

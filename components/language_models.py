@@ -4,10 +4,13 @@ MODEL = language_models.model_choice("model")           # a Param; the link carr
 language_models.control(MODEL)                          # the list, and under it the download of one that is not here
 loaded = language_models.get(state.get(MODEL))          # a LoadedModel, or a ValueError that says what to press
 
-A download is a job that belongs to the machine, not to a learner: everybody who has chosen the model sees how far it
-is and may stop it, and nobody starts a second one.
+A download belongs to the machine, not to a learner: everybody who has chosen the model sees how far it is and may stop
+it, and nobody starts a second one.
 """
 
+import contextlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,10 +27,18 @@ if TYPE_CHECKING:
 JOB = "download-model"
 BUNDLED = "story-lm"
 PROBLEM = "download-model.problem"
-MEGABYTES_A_SECOND = 10.0  # of a usual connection, for the estimate before
+MEGABYTES_A_SECOND = 10  # of a usual connection, for the estimate before
 
-# Models whose files are here and damaged, by what loading them said. One server, one list.
-_refused: dict[str, str] = {}
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the files of a model that lie here could not be used."""
+
+    sentence: str
+    at: float  # as time.time()
+
+
+_refused: dict[str, Refusal] = {}  # by the model's name; one server, one list
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class ModelChoice(state.Param):
         return raw
 
     def show(self, option: str) -> str:
-        """Its name in the list, with its size, and whether it is still to be downloaded."""
+        """Its name in the list, with its parameters, and whether it is still to be downloaded."""
         info = known.model_info(option)
         missing = "" if is_ready(option) else ", not here yet"
         return f"{info.title}, {info.size / 1e6:.0f} million{missing}"
@@ -58,7 +69,7 @@ def model_choice(
     name: str,
     default: str = BUNDLED,
     label: str = "Model",
-    help: str | None = "A language model and how many parameters it has.",
+    help: str | None = "Language models, each with its number of parameters.",
 ) -> ModelChoice:
     """The parameter `name` that holds a language model."""
     return ModelChoice(name, default, label, help)
@@ -67,14 +78,13 @@ def model_choice(
 def control(param: ModelChoice) -> str:
     """The list to choose from; under it, when the chosen one is not on this machine, what can be done about that."""
     chosen = controls.pick(param, param.options, param.show)
-    if not is_ready(chosen):
-        download_panel(chosen)
+    download_panel(chosen)
     return chosen
 
 
 def is_ready(name: str) -> bool:
     """Whether `get` has it without a network, as far as is known before it is loaded."""
-    return known.is_available(name) and name not in _refused
+    return known.is_available(name) and _refusal(name) is None
 
 
 def get(name: str) -> "LoadedModel":
@@ -83,27 +93,29 @@ def get(name: str) -> "LoadedModel":
     Raises ValueError, in one sentence, for one that is not here, and for damaged files.
     """
     info = known.model_info(name)
-    if name in _refused:
-        raise ValueError(_refused[name])
-    if not known.is_available(name):
-        raise ValueError(
-            f"{info.title} is not on this machine yet: press Download ({_megabytes(info.file_bytes)} MB), or choose "
-            f"{known.model_info(BUNDLED).title}, which comes with the app"
-            if info.from_hub
-            else f"{info.title} is part of the app and its files are missing: take {info.source} from there again"
-        )
+    if refusal := _refusal(name):
+        raise ValueError(refusal.sentence)
+    if info.from_hub and not known.is_available(name):
+        now = _newest_run(name)
+        fix = "wait" if now and now.active else f"press Download ({_megabytes(info.file_bytes)} MB)"
+        where = "on its way to this machine" if now and now.active else "not on this machine yet"
+        bundled = known.model_info(BUNDLED).title
+        raise ValueError(f"{info.title} is {where}: {fix}, or choose {bundled}, which comes with the app")
+    # One of the hub takes seconds to load. Loaded ones are found at once, and a spinner waits a moment before it shows.
+    waiting = st.spinner(f"Loading {info.title} …") if info.from_hub else contextlib.nullcontext()
     try:
-        return models.language_model(name)
+        with waiting:
+            return models.language_model(name)
     except ValueError as error:
-        if info.from_hub:
-            _refused[name] = str(error)
+        if info.from_hub:  # the panel then offers to fetch it again
+            _refused[name] = Refusal(str(error), time.time())
         raise
 
 
 def download_panel(name: str) -> None:
-    """For a model of the hub: what it is and a button that fetches it, or how far the download is and Stop."""
+    """For a model of the hub that is not here: a button that fetches it, or how far the download is and Stop."""
     info = known.model_info(name)
-    if not info.from_hub:
+    if not info.from_hub or is_ready(name):
         return
     with st.container(key=f"download-{name}"):
         now = _newest_run(name)
@@ -114,15 +126,30 @@ def download_panel(name: str) -> None:
         text.problem(st.session_state.pop(PROBLEM, None))
 
 
+def progress_line(now: "RunStatus") -> str:
+    """Where a download is, as HTML: a bar, megabytes of megabytes, and the file."""
+    if now.state == "waiting":
+        return f"Waiting, place {now.place} in this machine’s queue. It starts by itself."
+    told = jobs.events(now.run_id)
+    if not told:
+        return "Asking the hub …"
+    done, total, file = told[-1]["bytes"], told[-1]["total"], told[-1]["file"]
+    share = min(1.0, done / total) if total else 0.0
+    bar = f'<span class="labs-run-bar" style="--share:{share:.1%}"></span>'
+    said = f"{_megabytes(done)} of {_megabytes(total)} MB"
+    return bar + (f"{said}, checking them" if share == 1 else f"{said}, {text.escape(file)}")
+
+
 def _offer(info: "ModelInfo", before: "RunStatus | None") -> None:
+    _button(f"Download {_megabytes(info.file_bytes)} MB", info.name, _start, icon="download", primary=True)
     seconds = info.file_bytes / 1e6 / MEGABYTES_A_SECOND
-    _button(f"Download {_megabytes(info.file_bytes)} MB", info.name, _start, "download", "primary")
     text.prose(
-        f"{text.escape(info.about)} Licence: {text.escape(info.licence)}. It comes from huggingface.co/{info.source} "
-        f"and is kept on this machine; about {seconds:.0f} s at {MEGABYTES_A_SECOND:.0f} MB a second.",
+        f"{text.escape(info.about)} Licence: {text.escape(info.licence)}. From the Hugging Face hub "
+        f"({text.escape(info.source)}), then kept on this machine. At {MEGABYTES_A_SECOND} MB a second it takes "
+        f"about {seconds:.0f} s.",
         "labs-reading",
     )
-    if before and before.state in ("failed", "interrupted"):
+    if before and before.error:
         text.problem(before.error)
     elif before and before.state == "stopped":
         text.prose("Stopped. Whole files are kept; the one that was on its way starts anew.", "labs-reading")
@@ -136,23 +163,19 @@ def _follow(name: str) -> None:
         if not (now and now.active):
             st.rerun()
         text.prose(progress_line(now), "labs-run")
+        _button("Stop", name, _stop, icon="stop")
 
-    _button("Stop", name, _stop, "stop", "secondary")
     st.fragment(body, run_every=runs.LOOK_SECONDS)()
 
 
-def progress_line(now: "RunStatus") -> str:
-    """Where a download is, as HTML: a bar, megabytes of megabytes, and the file."""
-    if now.state == "waiting":
-        return f"Waiting, place {now.place} in this machine's queue. It starts by itself."
-    told = jobs.events(now.run_id)
-    if not told:
-        return "Asking the hub …"
-    last = told[-1]
-    share = last["bytes"] / last["total"] if last["total"] else 0.0
-    bar = f'<span class="labs-run-bar" style="--share:{share:.1%}"></span>'
-    of = f"{last['bytes'] / 1e6:.0f} of {last['total'] / 1e6:.0f} MB"
-    return bar + (f"Checking {of}" if share >= 1 else f"{of}, {text.escape(last['file'])}")
+def _refusal(name: str) -> Refusal | None:
+    """What stands against the files that are here, unless they were fetched again since."""
+    if refusal := _refused.get(name):
+        now = _newest_run(name)
+        if not (now and now.state == "finished" and now.created > refusal.at):
+            return refusal
+        _refused.pop(name, None)
+    return None
 
 
 def _newest_run(name: str) -> "RunStatus | None":
@@ -166,12 +189,11 @@ def _newest_run(name: str) -> "RunStatus | None":
 
 
 def _start(name: str) -> None:
-    now = _newest_run(name)
-    if not (now and now.active):  # somebody may have pressed it in this moment
-        from engine.experiments.model_download import ModelDownloadConfig
+    from engine.experiments.model_download import ModelDownloadConfig
 
+    now = _newest_run(name)
+    if not (now and now.active):  # somebody else may have pressed it a moment ago
         jobs.submit(JOB, ModelDownloadConfig(name))
-    _refused.pop(name, None)
 
 
 def _stop(name: str) -> None:
@@ -180,11 +202,17 @@ def _stop(name: str) -> None:
         jobs.stop(now.run_id)
 
 
-def _button(label: str, name: str, do: object, icon: str, kind: str) -> None:
+def _button(label: str, name: str, do: Callable[[str], None], *, icon: str, primary: bool = False) -> None:
     def press() -> None:
         _, st.session_state[PROBLEM] = errors.attempt(lambda: do(name))
 
-    st.button(label, key=f"download.{name}.{label}", on_click=press, icon=f":material/{icon}:", type=kind)
+    st.button(
+        label,
+        key=f"download.{name}.{label}",
+        on_click=press,
+        icon=f":material/{icon}:",
+        type="primary" if primary else "secondary",
+    )
 
 
 def _megabytes(n_bytes: int) -> str:

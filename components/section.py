@@ -89,12 +89,16 @@ def notice(sentence: str) -> None:
     text.prose(f"<b>What to notice</b> {sentence}", "labs-notice")
 
 
-def try_this(changes: Iterable[tuple[str, dict[state.Param, Any]]], key: str) -> None:
-    """Two or three changes worth making: each button sets the controls it names."""
+def try_this(
+    changes: Iterable[tuple[str, dict[state.Param, Any]]], key: str, then: Callable[[], Any] | None = None
+) -> None:
+    """Two or three changes worth making: each button sets the controls it names; `then` is called after that."""
 
     def apply(values: dict[state.Param, Any]) -> None:
         for param, value in values.items():
             state.set_value(param, value)
+        if then:
+            then()
 
     with st.container(horizontal=True, vertical_alignment="center", key=f"try-{key}"):
         st.html('<span class="labs-label">Try this</span>', width="content")

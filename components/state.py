@@ -21,6 +21,7 @@ from components import storage
 
 MAX_LINK_TEXT = 1_500  # characters; longer texts are stored and the link carries their name
 _STORED = "~"  # marks a stored text's name in the link
+_NONE = "none"  # stands in the link for an empty choice
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,32 @@ class Choice(Param):
 
 
 @dataclass(frozen=True)
+class Several(Param):
+    """Any of a few names, none included, as a tuple in the order of `options`."""
+
+    options: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def parse(self, raw: str) -> tuple[str, ...]:
+        names = [] if raw == _NONE else raw.split(",")
+        if unknown := [name for name in names if name not in self.options]:
+            wanted = f"{self.name} must hold names of {', '.join(self.options)}, with commas, or {_NONE}"
+            raise ValueError(f"{wanted}; the link says {unknown[0][:40]!r}")
+        return self.ordered(names)
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return ",".join(value) or _NONE
+
+    def show(self, option: str) -> str:
+        return self.labels.get(option, option)
+
+    def ordered(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the options that are among `names`."""
+        chosen = set(names)
+        return tuple(option for option in self.options if option in chosen)
+
+
+@dataclass(frozen=True)
 class Flag(Param):
     """On or off."""
 
@@ -136,6 +163,7 @@ def enter(page: str, frame: Iterable[Param] = ()) -> None:
     elif arrived or link != session.get("link.published"):
         session["link.raw"] = link
         session["link.judged"] = set()
+        session["link.arrivals"] = arrivals() + 1
     else:
         session["link.raw"] = None
     open_params(session["link.frame"])
@@ -190,6 +218,15 @@ def publish(params: Iterable[Param]) -> None:
     if link != st.query_params.to_dict():
         st.query_params.from_dict(link)
     st.session_state["link.published"] = link
+
+
+def arrivals() -> int:
+    """How many links have arrived in this session.
+
+    A section that keeps on screen what its learner has started, whatever the controls say by now, shows what the link
+    says again when another one has arrived.
+    """
+    return st.session_state.get("link.arrivals", 0)
 
 
 def presenting() -> bool:

@@ -11,7 +11,8 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .labs-notice { margin: 0; max-width: 52rem; line-height: 1.5; }
 .labs-notice b:first-child { margin-right: .35rem; }
 .labs-label { font-weight: 600; }
-.labs-problem { margin: 0; padding: .1rem .6rem; border-left: 4px solid #D55E00; font-size: .92rem; line-height: 1.45; }
+.labs-problem { margin: 0; padding: .1rem .6rem; border-left: 4px solid #D55E00; font-size: .92rem; line-height: 1.45;
+  overflow-wrap: anywhere; }
 .labs-audit { margin: 0; font-size: .85rem; opacity: .82; font-variant-numeric: tabular-nums; }
 .labs-audit span { color: #009E73; font-weight: 700; margin-right: .15rem; }
 .labs-audit-fails { color: #D55E00; opacity: 1; font-weight: 600; }
@@ -71,6 +72,17 @@ h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .labs-merge code { background: none; padding: 0; color: inherit; font-size: 1rem; }
 .labs-merge small { font-size: .82rem; opacity: .75; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .labs-merge small code { font-size: .82rem; }
+.labs-stories { display: grid; grid-template-columns: repeat(var(--n), minmax(0, 1fr)); gap: .4rem 1.6rem; }
+.labs-stories p { margin: 0 0 .15rem; }
+.labs-story { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .84rem; line-height: 1.42;
+  max-height: var(--height, none); overflow-y: auto; }
+.labs-story-given { opacity: .62; }
+.labs-story mark { color: inherit; background: none; border-radius: .2rem; padding: .06rem 0; }
+.labs-story .labs-story-loop { background: color-mix(in srgb, #D55E00 38%, transparent); }
+.labs-story .labs-story-loop-again { background: color-mix(in srgb, #D55E00 17%, transparent); }
+.labs-story .labs-story-again { text-decoration: underline dotted #D55E00 2px;
+  text-underline-offset: .2em; }
+.labs-story .labs-story-unknown { text-decoration: underline wavy #D55E00 1px; text-underline-offset: .2em; }
 [data-testid="stHeader"] { background: transparent; }
 [class*="st-key-try-"] button { font-size: .9rem; }
 [class*="st-key-typed-"] [data-testid^="stNumberInputStep"] { display: none; }

@@ -38,7 +38,8 @@ def check_fingerprint(folder: Path, info: "ModelInfo", fix: str) -> None:
         raise ValueError(f"the weights of {info.name!r} cannot be read: {error}; {fix}") from None
     if found != info.sha256:
         raise ValueError(
-            f"the weights of {info.name!r} must have SHA-256 {info.sha256}, but {path} has {found}: refused; {fix}"
+            f"the weights of {info.name!r} must have SHA-256 {info.sha256[:12]}…, and what is here has {found[:12]}…: "
+            f"refused; {fix}"
         )
 
 

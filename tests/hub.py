@@ -6,7 +6,6 @@ It can break off in the middle of a file, crawl, and be somebody else altogether
 import contextlib
 import hashlib
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +25,7 @@ class Hub(ThreadingHTTPServer):
         self.break_after: dict[str, int] = {}  # a file's bytes after which the connection is cut, once
         self.always_break = False  # cut it every time
         self.pause = 0.0  # seconds after each piece
+        self.hurry = threading.Event()  # ends all pauses
         self.is_a_hub = True  # False: answers everything with a page of its own, as a login page does
         self.status = 200  # any other: the answer to everything
 
@@ -38,10 +38,10 @@ class Hub(ThreadingHTTPServer):
 
 
 class _Answer(BaseHTTPRequestHandler):
-    def do_HEAD(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_HEAD(self) -> None:
         self._answer(with_body=False)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._answer(with_body=True)
 
     def _answer(self, *, with_body: bool) -> None:
@@ -80,7 +80,7 @@ class _Answer(BaseHTTPRequestHandler):
             hub.break_after.pop(file, None)
         for start in range(0, min(allowed, len(content)), PIECE):
             self.wfile.write(content[start : min(start + PIECE, allowed)])
-            time.sleep(hub.pause)
+            hub.hurry.wait(hub.pause)
         if allowed < len(content):
             self.close_connection = True
 
@@ -90,13 +90,20 @@ class _Answer(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serve(repository: str, revision: str, files: dict[str, bytes]) -> Iterator[Hub]:
-    """Runs the hub while the block runs."""
+    """Runs the hub while the block runs, and until every download in this process has ended.
+
+    One that outlives its hub would close, at its next try, the connections that huggingface_hub shares between threads.
+    """
     hub = Hub(repository, revision, files)
     thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield hub
     finally:
+        hub.hurry.set()
+        for other in threading.enumerate():
+            if other.name == "download":
+                other.join(30)
         hub.shutdown()
         hub.server_close()
         thread.join()

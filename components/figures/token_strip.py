@@ -22,6 +22,7 @@ class Chip:
     role: str | None = None  # a role's colour, "special" or "marked"; None takes the next of four calm tints
     note: str = ""  # a sentence shown under the pointer
     raw: bytes | None = None
+    share: float | None = None  # 0 to 1: how far the chip is filled, from the bottom up; its number stands below it
 
 
 def readable(token: bytes) -> str:
@@ -69,11 +70,13 @@ def draw(
     on_change: Callable[[], None] | None = None,
     show_ids: bool = True,
     show_space: bool = True,
+    share_name: str = "share",
 ) -> Any:
     """Draws the chips, wrapping lines; pointing at one shows its bytes, its characters and its note.
 
     selectable: a click is reported as {"type": "token", "index"}, and `selected` is framed. show_space: a space is
     written as a dot, a tab as an arrow, a line end as its sign, and a new line begins after it either way.
+    share_name: what the chips' shares are, such as "probability"; pointing at a chip says it with three decimals.
     """
     if alt is None:
         first = ", ".join(chip.text.strip() or "white space" for chip in tokens[:8])
@@ -87,6 +90,7 @@ def draw(
             "selected": selected,
             "showIds": show_ids and any(chip.id is not None for chip in tokens),
             "showSpace": show_space,
+            "shareName": share_name,
         },
         key=key,
         alt=alt,
@@ -104,6 +108,7 @@ def columns(tokens: Sequence[Chip]) -> dict[str, list]:
         "ends": [chip.end for chip in tokens],
         "roles_of": [chip.role or "" for chip in tokens] if any(chip.role for chip in tokens) else [],
         "notes": [chip.note for chip in tokens] if any(chip.note for chip in tokens) else [],
+        "shares": [chip.share for chip in tokens] if any(chip.share is not None for chip in tokens) else [],
         "raws": []
         if all(plain)
         else ["" if same else chip.raw.hex(" ").upper() for chip, same in zip(tokens, plain, strict=True)],

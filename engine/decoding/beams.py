@@ -18,6 +18,7 @@ from engine.decoding.reading import open_reader
 from engine.decoding.records import BeamCandidate, BeamStep, Generation, make_generation
 
 MOST_TRIED = 512  # beams up to which a search whose beams all ran into zero probabilities is tried again
+MOST_PENALTY = 50  # a power of the length that a number can still hold
 SHOWN = 4  # pruned candidates that a record holds for each beam
 
 
@@ -74,7 +75,8 @@ def beam_search(
         decode=decode,
         reading=reading,
     )
-    if num_return is not None and not (isinstance(num_return, int) and 1 <= num_return <= num_beams):
+    whole = isinstance(num_return, int) and not isinstance(num_return, bool)
+    if num_return is not None and not (whole and 1 <= num_return <= num_beams):
         raise ValueError(f"num_return must be from 1 to num_beams = {num_beams}, got {num_return!r}")
     steps = tuple(search.steps(recorded=keep_steps))
     return [replace(found, steps=steps if keep_steps else ()) for found in search.found()[:num_return]]
@@ -137,13 +139,10 @@ class BeamSearch:
         for name, value, least in (("num_beams", num_beams, 1), ("no_repeat_ngram_size", no_repeat_ngram_size, 0)):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be a whole number of {least} or more, got {value!r}")
-        if (
-            not isinstance(length_penalty, (int, float))
-            or isinstance(length_penalty, bool)
-            or length_penalty != length_penalty
-        ):
-            raise ValueError(f"length_penalty must be a number, got {length_penalty!r}")
-        if early_stopping not in (True, False, "never"):
+        number = isinstance(length_penalty, (int, float)) and not isinstance(length_penalty, bool)
+        if not number or not -MOST_PENALTY <= length_penalty <= MOST_PENALTY:
+            raise ValueError(f"length_penalty must be a number within {MOST_PENALTY} of 0, got {length_penalty!r}")
+        if not isinstance(early_stopping, bool) and early_stopping != "never":
             raise ValueError(f'early_stopping must be True, False or "never", got {early_stopping!r}')
         self.prompt = check_prompt(model, prompt_ids, max_new_tokens)
         self.model, self.reading, self.ending = model, reading, Ending(eos_id, stop, decode)

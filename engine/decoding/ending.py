@@ -16,7 +16,7 @@ class Ending:
     def __init__(
         self, eos_id: int | Collection[int] | None, stop: str | Sequence[str] = (), decode: Decode | None = None
     ) -> None:
-        ids = () if eos_id is None else (eos_id,) if isinstance(eos_id, int) else tuple(eos_id)
+        ids = () if eos_id is None else tuple(eos_id) if hasattr(eos_id, "__iter__") else (eos_id,)
         if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in ids):
             raise ValueError(f"eos_id must be a token id, a collection of them, or None, got {eos_id!r}")
         self.eos_ids = frozenset(ids)
@@ -54,6 +54,8 @@ def check_prompt(model: object, prompt_ids: Sequence[int], max_new_tokens: int) 
 
     Only learned positions end anywhere; with the others a text may grow longer than the model was trained for.
     """
+    if (shape := getattr(prompt_ids, "shape", None)) and len(shape) > 1 and shape[0] > 1:
+        raise ValueError(f"prompt_ids must be one text, got {shape[0]} of them")
     ids = prompt_ids.flatten().tolist() if hasattr(prompt_ids, "flatten") else list(prompt_ids)
     if not ids:
         raise ValueError("prompt_ids must hold at least one token, got none")

@@ -27,7 +27,8 @@ def lean_can_read(model: CausalLM) -> bool:
     c, weight = model.config, model.decoder.token_embedding.weight
     positions = c.positions == "learned" or (c.positions == "rotary" and c.rotary_scaling != "dynamic")
     plain = c.norm_first and c.residual and c.activation in ACTIVATIONS and model.decoder.embedding_norm is None
-    return positions and plain and weight.device.type == "cpu" and weight.dtype == torch.float32
+    counted = not weight.is_inference()  # weights made in inference mode do not count their changes; see _weights
+    return positions and plain and counted and weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
 class LeanReader:

@@ -75,46 +75,59 @@ def speculative(
     Raises ValueError for vocabularies that differ and for impossible arguments.
     """
     filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, typical=typical)
-    search = _Speculation(model, draft, prompt_ids, max_new_tokens, n_draft, filters, seed, reading)
+    search = Speculation(model, draft, prompt_ids, max_new_tokens, n_draft, filters, seed, reading)
     rounds = tuple(search.rounds(Ending(eos_id, stop, decode)))
     text = make_generation(search.new_ids, search.log_prob, finished=search.finished)
     return SpeculativeGeneration(text.ids, text.log_prob, text.score, text.finished, rounds=rounds)
 
 
 def speculative_rounds(
-    model: object, draft: object, prompt_ids: Sequence[int], *, max_new_tokens: int, n_draft: int = 4, **settings
+    model: object,
+    draft: object,
+    prompt_ids: Sequence[int],
+    *,
+    max_new_tokens: int,
+    n_draft: int = 4,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    typical: float = 1.0,
+    seed: int | torch.Generator | None = None,
+    eos_id: int | Collection[int] | None = None,
+    stop: str | Sequence[str] = (),
+    decode: Decode | None = None,
+    reading: str = "auto",
 ) -> Iterator[Round]:
-    """The same, a record a round. settings: those of speculative."""
-    ending = Ending(settings.pop("eos_id", None), settings.pop("stop", ()), settings.pop("decode", None))
-    seed, reading = settings.pop("seed", None), settings.pop("reading", "auto")
-    filters = Filters(**settings)
-    return _Speculation(model, draft, prompt_ids, max_new_tokens, n_draft, filters, seed, reading).rounds(ending)
+    """The same, a record a round."""
+    filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, typical=typical)
+    search = Speculation(model, draft, prompt_ids, max_new_tokens, n_draft, filters, seed, reading)
+    return search.rounds(Ending(eos_id, stop, decode))
 
 
-class _Speculation:
+class Speculation:
+    """One text on its way; see speculative."""
+
     def __init__(self, model, draft, prompt_ids, max_new_tokens, n_draft, filters, seed, reading) -> None:
         if not isinstance(n_draft, int) or isinstance(n_draft, bool) or n_draft < 1:
             raise ValueError(f"n_draft must be a whole number of 1 or more, got {n_draft!r}")
         self.prompt = check_prompt(model, prompt_ids, max_new_tokens)
+        _check_vocabularies(*(getattr(getattr(one, "config", None), "vocab_size", None) for one in (model, draft)))
         check_prompt(draft, prompt_ids, max_new_tokens)
         self.max_new_tokens, self.n_draft, self.filters = max_new_tokens, n_draft, filters
         self.dice = Dice(seed)
-        # A draft is read before it is known how much of it stays, so the last one may reach over the end.
         room = len(self.prompt) + max_new_tokens
         self.large, self.small = (_Follower(one, self.prompt, room, reading) for one in (model, draft))
-        if self.large.logits.shape != self.small.logits.shape:
-            raise ValueError(
-                f"draft must have the model's vocabulary of {self.large.logits.shape[-1]} tokens, got "
-                f"{self.small.logits.shape[-1]}"
-            )
+        _check_vocabularies(self.large.logits.shape[-1], self.small.logits.shape[-1])
         self.new_ids: list[int] = []
         self.log_prob, self.finished = 0.0, False
 
     def rounds(self, ending: Ending) -> Iterator[Round]:
+        """Draft, check, go on from what stays; a record for each time."""
         while not self.finished and len(self.new_ids) < self.max_new_tokens:
             left = self.max_new_tokens - len(self.new_ids)
             ids = [*self.prompt, *self.new_ids]
-            proposed, guesses = self._draft(ids, min(self.n_draft, left - 1))
+            proposed, guesses = self._draft(ids, min(self.n_draft, left - 1), ending)
             beliefs = self.large.after(ids, proposed)  # (proposed + 1, vocab_size)
             accepted, chances, token = self._check(proposed, guesses, beliefs)
             added = []
@@ -128,10 +141,11 @@ class _Speculation:
             own = token if len(added) == accepted + 1 else None
             yield Round(tuple(proposed), tuple(chances), accepted, own, tuple(added))
 
-    def _draft(self, ids: list[int], n: int) -> tuple[list[int], list[Tensor]]:
-        """n tokens drawn from the small model, and the distribution (vocab_size,) that each was drawn from."""
+    def _draft(self, ids: list[int], n: int, ending: Ending) -> tuple[list[int], list[Tensor]]:
+        """n tokens drawn from the small model, fewer where the text would end with one of them, and the distribution
+        (vocab_size,) that each was drawn from."""
         proposed, guesses = [], []
-        for _ in range(n):
+        while len(proposed) < n and not (proposed and ending.reached([*self.new_ids, *proposed])):
             logits = self.small.after([*ids, *proposed], [])[-1]
             guesses.append(self._filtered(logits))
             proposed.append(draw(guesses[-1].log(), self.dice.roll()))
@@ -153,6 +167,12 @@ class _Speculation:
         return self.filters.apply(logits[None], [[]], [[]])[0].double().softmax(dim=-1)
 
 
+def _check_vocabularies(large: int | None, small: int | None) -> None:
+    """None: a model that does not say how many tokens it knows."""
+    if None not in (large, small) and large != small:
+        raise ValueError(f"draft must have the model's vocabulary of {large} tokens, got {small}")
+
+
 class _Follower:
     """A reader that is told the whole text each time and reads only what is new, forgetting what was taken back."""
 
@@ -170,8 +190,12 @@ class _Follower:
             self.reader.truncate(same)
         new, known = wanted[same:], self.logits if same == len(self.read) else None
         self.read = wanted
-        logits = self.reader.extend(new) if new else known
+        logits = self._next(new) if new else known
         if known is not None and new:
             logits = torch.cat([known, logits])
         self.logits = logits[-1:]
         return logits[-(1 + len(more)) :]
+
+    def _next(self, new: list[int]) -> Tensor:
+        """The logits after each new token; a reader has a quicker way for a single one."""
+        return self.reader.advance(new, [0]) if len(new) == 1 else self.reader.extend(new)

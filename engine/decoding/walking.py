@@ -145,8 +145,10 @@ class Dice:
         self.generator = torch.Generator()
         if seed is None:
             self.generator.seed()
-        else:
-            self.generator.manual_seed((index(seed) + 0x9E3779B97F4A7C15 * text) % 2**64)
+            return
+        if not hasattr(seed, "__index__"):
+            raise ValueError(f"seed must be a whole number, a torch.Generator or None, got {seed!r}")
+        self.generator.manual_seed((index(seed) + 0x9E3779B97F4A7C15 * text) % 2**64)
 
     def roll(self) -> float:
         return torch.rand((), generator=self.generator, dtype=torch.float64).item()

@@ -121,3 +121,21 @@ register(
     "engine.experiments.model_download:download",
     "engine.experiments.model_download:ModelDownloadConfig",
 )
+register(
+    "repetition",
+    "engine.experiments.repetition:measure",
+    "engine.experiments.repetition:RepetitionConfig",
+    seconds="engine.experiments.repetition:seconds",
+)
+register(
+    "temperature",
+    "engine.experiments.temperatures:measure",
+    "engine.experiments.temperatures:TemperatureConfig",
+    seconds="engine.experiments.temperatures:seconds",
+)
+register(
+    "decoding-speed",
+    "engine.experiments.decoding_speed:measure",
+    "engine.experiments.decoding_speed:DecodingSpeedConfig",
+    seconds="engine.experiments.decoding_speed:seconds",
+)

@@ -12,6 +12,7 @@ SECTIONS = [
     Section("translate", "Encoder + decoder", "pages.lab2_block.translate"),
     Section("layers", "A real model", "pages.lab2_block.real_layers"),
     Section("heads", "To an answer", "pages.lab2_block.output_heads"),
+    Section("lens", "Logit lens", "pages.lab2_block.lens"),
 ]
 
 open_lab("lab2", "The transformer block", "about 2 h", SECTIONS)

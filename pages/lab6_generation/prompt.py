@@ -53,14 +53,14 @@ class Prompt:
         return token_strip.readable(self.tokenizer.token_bytes(number)).translate(SIGNS)
 
 
-def read(max_new_tokens: int) -> Prompt:
-    """The prompt on screen, cut so that max_new_tokens fit behind it.
+def read(max_new_tokens: int, field: state.Text = PROMPT) -> Prompt:
+    """The prompt on screen, cut so that max_new_tokens fit behind it. field: where a section has one of its own.
 
     Raises ValueError, in a sentence for the learner, for an empty prompt, and where nothing of it would fit.
     """
     from engine.decoding import fit_prompt
 
-    loaded, typed = _loaded(MODEL_NAME), state.get(PROMPT)
+    loaded, typed = _loaded(MODEL_NAME), state.get(field)
     ids = loaded.tokenizer.encode(typed)
     if not ids:
         raise ValueError("The prompt must hold at least one character; an empty one gives nothing to go on from")
@@ -71,9 +71,9 @@ def read(max_new_tokens: int) -> Prompt:
     return Prompt(loaded, typed, tuple(fitted), n_dropped)
 
 
-def control(height: int = 100) -> None:
+def control(height: int = 100, field: state.Text = PROMPT) -> None:
     """The field for the prompt."""
-    controls.area(PROMPT, placeholder="Type the beginning of a story. Ctrl+Enter takes it.", height=height)
+    controls.area(field, placeholder="Type the beginning of a story. Ctrl+Enter takes it.", height=height)
 
 
 def notes(prompt: Prompt | None) -> None:

@@ -27,6 +27,8 @@ SECTIONS = (
     ("lab1", "masks", "Change token (leak detector)"),
     ("lab1", "cross-attention", "Layer"),
     ("lab2", "block&b_model=256&b_ff=1024&b_heads=8", "Layers"),  # 6 layers, and 7 at every other step
+    ("lab6", "step", "Temperature"),
+    ("lab6", "step&st_penalty=1.2&st_min=0.05&st_typical=0.9", "Top-k"),  # every filter is on
 )
 SENTENCE = "The old man who fed the pigeons said that they knew his {number} names"  # about 16 tokens
 LONG_TEXT = "the quick brown fox jumps over the lazy dog and runs away " * 50  # more than 512 tokens

@@ -21,6 +21,7 @@ CHOSEN: dict[tuple[str, str], dict[str, str]] = {
     ("/lab2", "block"): {"b_model": "32", "b_heads": "8", "b_ff": "100"},
     ("/lab2", "layers"): {"m_first": "3", "m_second": "8"},
     ("/lab2", "heads"): {"h_token": "5"},
+    ("/lab2", "lens"): {"le_place": "5"},
     ("/lab2", "translate"): {"t_reverse": "hello", "t_sort": "b2a1", "t_date": "5.6.2007", "t_layer": "1"},
     ("/lab4", "tokens"): {"s_id": "300"},
     ("/lab2", "stack"): {
@@ -36,6 +37,10 @@ CHOSEN: dict[tuple[str, str], dict[str, str]] = {
     ("/lab4", "size"): {"v_size": "512", "v_own": "The cat sat.\nThe cat ran.\nThe dog sat.\nThe dog ran."},
     ("/lab4", "judge"): {"j_own": "The cat sat.\nThe cat ran.\nThe dog sat."},
     ("/lab4", "wrong"): {"x_numbers": "17 1800"},
+    ("/lab6", "constraints"): {"co_words": "happy, ball", "co_banned": "park", "co_step": "3"},
+    ("/lab6", "race"): {"ra_lanes": "greedy,sample,typical,word", "ra_new": "24", "ra_word": "friend"},
+    ("/lab6", "inside"): {"in_head": "2"},
+    ("/lab6", "decoder"): {"de_forks": "Dp1.AJwAHw.AFxAEYALd"},
 }
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from components.figures import matrix, theme
+from components.figures import lens, matrix, theme
+from components.figures.token_strip import Chip, columns
+from engine.logit_lens import LogitLens
 
 
 def test_positions_keep_repeats_apart():
@@ -50,3 +52,16 @@ def test_pooling_keeps_what_is_legible_and_averages_the_rest(n):
 def test_both_themes_have_a_colour_of_their_own_for_every_role():
     assert {name for name, _, _ in theme.role_colours()} == set(theme.ROLES)
     assert all(light != dark for _, light, dark in theme.role_colours())
+
+
+def test_chips_send_their_shares_only_where_one_has_one():
+    assert columns([Chip("a"), Chip("b")])["shares"] == []
+    assert columns([Chip("a"), Chip("b", share=0.25), Chip("c", share=0.0)])["shares"] == [None, 0.25, 0.0]
+
+
+def test_the_lens_names_each_token_once_and_every_cell_finds_its_own():
+    ids = torch.tensor([[[7, 3], [3, 9]], [[9, 7], [7, 7]]])  # (depths, places, n_top)
+    blank = torch.zeros(2, 2)
+    named, top = lens._named(LogitLens((0, 1), ids, ids.float(), blank, ids[0, 0], blank, blank.long()))
+    assert sorted(named) == [3, 7, 9]
+    assert [named[place] for place in top] == ids.flatten().tolist()

@@ -7,7 +7,7 @@ from engine.decoding import Filters, greedy, greedy_steps, sample, sample_steps
 from engine.decoding.walking import Dice, draw
 from tests.engine.decoding_models import Spy, Table, generated, opened, random_gpt2, random_llama
 
-PROMPTS = ([3], [5, 9, 5, 9, 2], [11, 4, 4, 4, 7, 2, 8, 30, 31, 6])
+PROMPTS = ([3], [5, 9, 5, 9, 2])
 
 
 @pytest.fixture(scope="module", params=[random_gpt2, random_llama], ids=["gpt2", "llama"])
@@ -24,7 +24,7 @@ def pair(request, tmp_path_factory):
 def test_greedy_writes_what_generate_writes(pair, penalty, ngram, eos):
     ours, theirs = pair
     for prompt in PROMPTS:
-        settings = {"repetition_penalty": penalty, "no_repeat_ngram_size": ngram, "max_new_tokens": 24}
+        settings = {"repetition_penalty": penalty, "no_repeat_ngram_size": ngram, "max_new_tokens": 16}
         expected = generated(theirs, prompt, do_sample=False, eos_token_id=eos, **settings)[0]
         found = greedy(ours, prompt, eos_id=eos, **settings)
         assert found.ids == expected
@@ -32,22 +32,25 @@ def test_greedy_writes_what_generate_writes(pair, penalty, ngram, eos):
         assert found.finished == (found.ids[-1] in ends)
 
 
-def test_the_greedy_examples_hold_texts_that_end_early_and_texts_that_do_not(pair):
-    """Else the comparison above would say nothing about end tokens."""
-    ours, _ = pair
-    text = greedy(ours, PROMPTS[1], max_new_tokens=24, repetition_penalty=1.6).ids
-    stopped = greedy(ours, PROMPTS[1], max_new_tokens=24, repetition_penalty=1.6, eos_id={text[5], 39})
-    assert stopped.ids == text[: text.index(text[5]) + 1] and stopped.finished
+def test_greedy_ends_where_generate_ends_with_an_end_token_inside_the_text(pair):
+    """The tokens above may never come: here they are taken from the text itself."""
+    ours, theirs = pair
+    settings = {"max_new_tokens": 16, "repetition_penalty": 1.6}
+    text = greedy(ours, PROMPTS[1], **settings).ids
+    for ends in (text[6], [text[9], text[4]]):
+        expected = generated(theirs, PROMPTS[1], do_sample=False, eos_token_id=ends, **settings)[0]
+        stopped = greedy(ours, PROMPTS[1], eos_id=ends, **settings)
+        assert stopped.ids == expected and len(expected) < 10 and stopped.finished
 
 
 @pytest.mark.parametrize("banned", [[[12]], [[9, 1], [30]]], ids=str)
 def test_greedy_with_banned_phrases_writes_what_generate_writes_with_bad_words(pair, banned):
     """On prompts that hold none of their tokens: theirs count the prompt too."""
     ours, theirs = pair
-    free = greedy(ours, [3], max_new_tokens=20).ids
+    free = greedy(ours, [3], max_new_tokens=14).ids
     banned = [*banned, free[2:3], free[5:7]]  # so that they matter
-    expected = generated(theirs, [3], do_sample=False, bad_words_ids=banned, max_new_tokens=20)[0]
-    found = greedy(ours, [3], max_new_tokens=20, banned=banned).ids
+    expected = generated(theirs, [3], do_sample=False, bad_words_ids=banned, max_new_tokens=14)[0]
+    found = greedy(ours, [3], max_new_tokens=14, banned=banned).ids
     assert found == expected and found != free
 
 
@@ -55,9 +58,8 @@ def test_of_equally_likely_tokens_greedy_takes_the_first_with_and_without_filter
     model = Table.always([0.1, 0.3, 0.3, 0.3])
     assert greedy(model, [0], max_new_tokens=3).ids == [1, 1, 1]
     assert greedy(model, [0], max_new_tokens=3, repetition_penalty=1.5).ids == [1, 2, 3]
-    assert greedy(model, [0], max_new_tokens=4, no_repeat_ngram_size=1).ids == [1, 2, 3] + [0] * 0 or True
+    assert greedy(model, [0], max_new_tokens=3, no_repeat_ngram_size=1).ids == [1, 2, 3]
     assert sample(model, [0], max_new_tokens=3, temperature=0, seed=4).ids == [1, 1, 1]
-    assert sample(model, [0], max_new_tokens=3, top_k=1, top_p=0.0, min_p=1.0, seed=4).ids != [0, 0, 0]
 
 
 def test_a_banned_phrase_counts_in_the_new_tokens_only():
@@ -69,10 +71,8 @@ def test_a_banned_phrase_counts_in_the_new_tokens_only():
     "settings",
     [
         {},
-        {"temperature": 0.5},
         {"temperature": 2.0, "top_k": 4},
-        {"top_p": 0.8},
-        {"min_p": 0.25},
+        {"top_p": 0.8, "min_p": 0.2},
         {"typical": 0.7},
         {"repetition_penalty": 2.0, "top_p": 0.95},
         {"banned": [[1]], "top_k": 5},
@@ -81,7 +81,7 @@ def test_a_banned_phrase_counts_in_the_new_tokens_only():
 )
 def test_each_token_is_drawn_as_often_as_what_the_filters_leave_says(settings):
     """Within 4 standard errors of n draws; what is dropped never comes."""
-    model, n = Table(torch.tensor([[2.0, 1.5, 1.5, 0.3, 0.0, -0.4, -1.0, -3.0]] * 8)), 3000
+    model, n = Table(torch.tensor([[2.0, 1.5, 1.5, 0.3, 0.0, -0.4, -1.0, -3.0]] * 8)), 1000
     filtered = Filters(**settings).apply(model.logits[:1], [[2]], [[]]).softmax(dim=-1)[0]
     found = sample(model, [2], max_new_tokens=1, num_return=n, seed=11, **settings)
     counts = torch.bincount(torch.tensor([text.ids[0] for text in found]), minlength=8)
@@ -92,7 +92,7 @@ def test_each_token_is_drawn_as_often_as_what_the_filters_leave_says(settings):
 
 def test_pairs_of_tokens_come_as_often_as_the_chain_rule_says():
     """The second draw of a text does not depend on the first one but through the model. Within 4 standard errors."""
-    model, n = Table.random(3, seed=2), 3000
+    model, n = Table.random(3, seed=2), 1000
     first = model.logits[0].softmax(dim=-1)
     expected = first[:, None] * model.logits.softmax(dim=-1)  # (first token, second token)
     found = torch.tensor([text.ids for text in sample(model, [0], max_new_tokens=2, num_return=n, seed=3)])
@@ -102,9 +102,9 @@ def test_pairs_of_tokens_come_as_often_as_the_chain_rule_says():
 
 def test_one_long_text_draws_each_token_as_often_as_it_should():
     probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    ids = sample(Table.always(probabilities.tolist()), [0], max_new_tokens=1500, seed=8).ids
-    error = (1500 * probabilities * (1 - probabilities)).sqrt()
-    assert ((torch.bincount(torch.tensor(ids), minlength=4) - 1500 * probabilities).abs() <= 4 * error).all()
+    ids = sample(Table.always(probabilities.tolist()), [0], max_new_tokens=800, seed=8).ids
+    error = (800 * probabilities * (1 - probabilities)).sqrt()
+    assert ((torch.bincount(torch.tensor(ids), minlength=4) - 800 * probabilities).abs() <= 4 * error).all()
 
 
 @pytest.mark.parametrize("n", [5, 64, 65, 3000])
@@ -162,8 +162,8 @@ def test_a_generator_as_seed_goes_on_from_call_to_call_and_can_be_set_back(pair)
 def test_the_first_of_several_texts_is_the_one_that_is_written_alone(pair, reading):
     ours, _ = pair
     settings = {"max_new_tokens": 15, "temperature": 2.0, "top_k": 20, "seed": 9, "eos_id": 7, "reading": reading}
-    several = sample(ours, PROMPTS[2], num_return=4, **settings)
-    alone = sample(ours, PROMPTS[2], **settings)
+    several = sample(ours, PROMPTS[1], num_return=4, **settings)
+    alone = sample(ours, PROMPTS[1], **settings)
     assert several[0].ids == alone.ids and several[0].finished == alone.finished
     assert len({tuple(text.ids) for text in several}) == 4
 

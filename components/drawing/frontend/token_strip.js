@@ -1,9 +1,9 @@
 // Tokens as chips in reading order, wrapping lines, with ids beneath and white space that can be seen.
-// data: { texts, ids, starts, ends, roles_of, notes, raws, left, selectable, selected, showIds, showSpace }, see
-// components/figures/token_strip.py. event: { type: "token", index }
-// tokens_live.js uses the same chips below a text that is being typed.
+// data: { texts, ids, starts, ends, roles_of, notes, raws, shares, left, selectable, selected, showIds, showSpace,
+// shareName }, see components/figures/token_strip.py. event: { type: "token", index }
+// tokens_live.js uses the same chips below a text that is being typed, lens.js above what a model makes of a text.
 
-import { makeTip, mix, readTheme } from "./theme.js"
+import { formatNumber, makeTip, mix, readTheme } from "./theme.js"
 
 export const TINTS = ["query", "key", "value", "output"]
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/
@@ -80,7 +80,8 @@ export function makeStrip() {
 
 function update(strip, data) {
   const { box } = strip
-  const shape = `${data.selectable} ${data.showIds} ${data.showSpace}`
+  const shared = data.shares?.length > 0
+  const shape = `${data.selectable} ${data.showIds} ${data.showSpace} ${shared}`
   if (shape !== strip.shape) {
     box.replaceChildren()
     Object.assign(strip, { shape, chips: [], keys: [] })
@@ -107,10 +108,17 @@ function update(strip, data) {
   strip.chips = [...strip.chips.slice(0, from), ...fresh, ...strip.chips.slice(to)]
   strip.keys = keys
   strip.chips.forEach((chip, i) => {
-    const name = `strip-chip ${tintOf(data, i)}${isChosen(data, i) ? " is-chosen" : ""}`
+    const name = `strip-chip ${shared ? "is-shared " : ""}${tintOf(data, i)}${isChosen(data, i) ? " is-chosen" : ""}`
     if (chip.className !== name) chip.className = name
+    if (shared) fill(chip, data.shares[i])
   })
   if (data.selectable && strip.chips.length) rove(strip, Math.min(data.selected ?? strip.at, strip.chips.length - 1))
+}
+
+// A chip's share: how far it is filled, and the number below; nothing where it has none.
+function fill(chip, share) {
+  chip.style.setProperty("--share", `${100 * Math.min(1, share ?? 0)}%`)
+  chip.querySelector(".strip-share").textContent = share == null ? "\u00a0" : share < 0.005 ? "0" : formatNumber(share, 2)
 }
 
 // One place is chosen, or every place of one id.
@@ -137,6 +145,7 @@ function makeChip(data, i) {
   if (data.selectable) Object.assign(chip, { type: "button", tabIndex: -1 })
   chip.append(written(data.texts[i], data.showSpace))
   if (data.showIds) chip.append(make("small", "", data.ids[i] ?? ""))
+  if (data.shares?.length) chip.append(make("small", "strip-share"))
   return chip
 }
 
@@ -198,6 +207,7 @@ export function tipLines(data, i) {
   const shown = all.length > 24 ? `${all.slice(0, 24).join(" ")} …` : all.join(" ")
   const lines = [`${visible(data.texts[i])}${data.ids[i] == null ? "" : `   id ${data.ids[i]}`}`]
   lines.push(`${all.length} ${all.length === 1 ? "byte" : "bytes"}: ${shown}`)
+  if (data.shares?.[i] != null) lines.push(`${data.shareName} ${formatNumber(data.shares[i], 3)}`)
   if (data.notes[i]) lines.push(data.notes[i])
   return lines
 }

@@ -1,0 +1,145 @@
+"""Words as a learner types them, and the token sequences that a constraint needs for them.
+
+A language model has several tokens for one word: " dragon" inside a sentence, "Dragon" at its start. And what one token
+says, several shorter ones can say as well: whoever bans " dragon" has to ban " dra" + "gon" too.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+MOST_SPELLINGS = 400  # of one form; a long phrase has millions, and only the tokenizer's own is banned then
+MOST_ENTRIES = 8
+MOST_CHARACTERS = 40  # of one word or phrase
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One thing that must stand in the text: one of `words`, at `times` different places."""
+
+    words: tuple[str, ...]
+    times: int = 1
+
+    @property
+    def name(self) -> str:
+        """As a learner reads it: "castle or tower", "dog, 2 times"."""
+        return " or ".join(self.words) + (f", {self.times} times" if self.times > 1 else "")
+
+
+def read_wanted(typed: str, name: str = "Required words") -> tuple[Wanted, ...]:
+    """The list that was typed: commas part what must stand there, "|" parts words of which one is enough.
+
+    Raises ValueError, naming the field as `name`, for too many or too long entries, and for a choice listed twice.
+
+    >>> [wanted.name for wanted in read_wanted("dragon, castle|tower, dog, dog")]
+    ['dragon', 'castle or tower', 'dog, 2 times']
+    """
+    counted: dict[tuple[str, ...], int] = {}
+    for entry in _entries(typed, name):
+        words = tuple(dict.fromkeys(word.strip() for word in entry.split("|") if word.strip()))
+        if words:
+            counted[words] = counted.get(words, 0) + 1
+    for words, times in counted.items():
+        if len(words) > 1 and times > 1:
+            raise ValueError(f"{name} must list a choice once, got “{'|'.join(words)}” {times} times")
+    return tuple(Wanted(words, times) for words, times in counted.items())
+
+
+def read_banned(typed: str, name: str = "Banned words") -> tuple[str, ...]:
+    """The words that were typed, parted by commas; errors as in read_wanted.
+
+    >>> read_banned("sad, very happy,")
+    ('sad', 'very happy')
+    """
+    return tuple(
+        dict.fromkeys(word.strip() for entry in _entries(typed, name) for word in entry.split("|") if word.strip())
+    )
+
+
+def _entries(typed: str, name: str) -> list[str]:
+    entries = [entry.strip() for entry in typed.split(",") if entry.strip()]
+    if len(entries) > MOST_ENTRIES:
+        raise ValueError(f"{name} must be at most {MOST_ENTRIES} words or phrases, got {len(entries)}")
+    for entry in entries:
+        if longest := next((word for word in entry.split("|") if len(word.strip()) > MOST_CHARACTERS), None):
+            raise ValueError(f"{name} must have at most {MOST_CHARACTERS} characters each, got {len(longest.strip())}")
+    return entries
+
+
+def wanted_forms(word: str) -> tuple[str, ...]:
+    """The forms of which one is enough: after a space or not, as typed or with a capital.
+
+    >>> wanted_forms("dog")
+    (' dog', 'dog', ' Dog', 'Dog')
+    """
+    written = dict.fromkeys((word, word[:1].upper() + word[1:]))
+    return tuple(space + one for one in written for space in (" ", ""))
+
+
+def banned_forms(word: str) -> tuple[str, ...]:
+    """The forms that must all stay away: those of wanted_forms, in small letters and in capitals too."""
+    written = dict.fromkeys((word, word.lower(), word[:1].upper() + word[1:], word.upper()))
+    return tuple(space + one for one in written for space in (" ", ""))
+
+
+def stands(text: str, wanted: Wanted) -> bool:
+    """Whether a text holds what is wanted, at as many places: read off the text, whatever its tokens are.
+
+    >>> stands("A dog saw a dog.", Wanted(("dog",), 2)), stands("The dogs.", Wanted(("dog",), 2))
+    (True, False)
+    """
+    # One that is wanted several times is wanted as a word with a space before it; see the page on constraints.
+    forms = (
+        {f" {wanted.words[0]}"}
+        if wanted.times > 1
+        else {form.strip() for w in wanted.words for form in wanted_forms(w)}
+    )
+    places = {found.start() for form in forms for found in re.finditer(f"(?={re.escape(form)})", f" {text}")}
+    return len(places) >= wanted.times
+
+
+def held(text: str, banned: Sequence[str]) -> tuple[str, ...]:
+    """Which of the banned words stand in a text as whole words, in one of their forms.
+
+    >>> held("Part of the ART.", ["art", "of a"])
+    ('art',)
+    """
+    return tuple(
+        word
+        for word in banned
+        if any(re.search(rf"(?<!\w){re.escape(form.strip())}(?!\w)", text) for form in banned_forms(word))
+    )
+
+
+def spellings(text: bytes, tokens: Mapping[bytes, int], *, most: int = MOST_SPELLINGS) -> list[tuple[int, ...]]:
+    """Every way to write `text` in tokens; the empty list where there are more than `most`.
+
+    tokens: the vocabulary, from bytes to id.
+
+    >>> spellings(b"abc", {b"a": 0, b"b": 1, b"c": 2, b"ab": 3})
+    [(0, 1, 2), (3, 2)]
+    """
+    found: list[tuple[int, ...]] = []
+    for ids in _cuts(text, tokens, _reachable(text, tokens)):
+        if len(found) == most:
+            return []
+        found.append(ids)
+    return found
+
+
+def _reachable(text: bytes, tokens: Mapping[bytes, int]) -> list[bool]:
+    """For each place of the text whether the rest from there can be written at all."""
+    can = [False] * len(text) + [True]
+    for start in range(len(text) - 1, -1, -1):
+        can[start] = any(can[end] and text[start:end] in tokens for end in range(start + 1, len(text) + 1))
+    return can
+
+
+def _cuts(text: bytes, tokens: Mapping[bytes, int], can: Sequence[bool], start: int = 0) -> Iterator[tuple[int, ...]]:
+    if start == len(text):
+        yield ()
+        return
+    for end in range(start + 1, len(text) + 1):
+        if can[end] and text[start:end] in tokens:
+            for rest in _cuts(text, tokens, can, end):
+                yield (tokens[text[start:end]], *rest)

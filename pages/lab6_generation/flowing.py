@@ -1,0 +1,34 @@
+"""Written texts as they flow: their tokens as text, and the same text as transformers would write it."""
+
+from typing import TYPE_CHECKING
+
+from components.figures import token_strip
+from pages.lab6_generation.prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def flowing(found: Prompt, number: int) -> str:
+    """One token as a part of a text: its spaces and line ends are themselves. It is data, like any text."""
+    return "⟨end⟩" if number == found.eos_id else token_strip.readable(found.tokenizer.token_bytes(number))
+
+
+def generated(
+    theirs: "PreTrainedModel", prompt_ids: tuple[int, ...], n_new: int, eos_id: int | None, num_beams: int = 1
+) -> list[int]:
+    """The new tokens of transformers' own generate(do_sample=False), up to its end token."""
+    import torch
+
+    ids = torch.tensor([prompt_ids])
+    out = theirs.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        num_beams=num_beams,
+        max_new_tokens=n_new,
+        eos_token_id=eos_id,
+        pad_token_id=0 if eos_id is None else eos_id,
+    )
+    new = out[0, len(prompt_ids) :].tolist()
+    return new[: new.index(eos_id) + 1] if eos_id in new else new
