@@ -19,6 +19,7 @@ from typing import Any
 from components.models import DEVICE_IN_USE
 
 LOOK_SECONDS = 0.15
+FIRST_TURN = 0.08  # seconds that a page may wait for the first turn, so that its first picture is not an empty one
 MOST_AT_ONCE = 4  # further ones wait for their turn
 MOST_WAITING = 60
 MOST_KEPT = 48
@@ -39,6 +40,7 @@ class Work:
     seconds: float = 0.0
     watchers: set[str] = field(default_factory=set)
     stopping: threading.Event = field(default_factory=threading.Event)
+    moved: threading.Event = field(default_factory=threading.Event)  # the first turn is done
 
     @property
     def active(self) -> bool:
@@ -133,6 +135,7 @@ def _advance(work: Work, turns: Iterator) -> None:
         with DEVICE_IN_USE:
             more = next(turns, turns) is not turns
         work.seconds = time.perf_counter() - began
+        work.moved.set()
         if not more:
             work.state = "finished"
             return

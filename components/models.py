@@ -123,16 +123,16 @@ def load_and_audit_first_forward() -> None:
     import torch
 
     ids = torch.tensor([[101, 102]])
+    loaded, reference = minilm(), minilm_reference()  # loading takes seconds, in which others may use the device
     with DEVICE_IN_USE, torch.inference_mode():
-        loaded = minilm()
         loaded.model.trace(ids.to(loaded.device))
-        minilm_reference()(ids, output_attentions=True)
+        reference(ids, output_attentions=True)
 
 
 def load_story_lm_and_first_forward() -> None:
     """The same for the bundled language model; without its second opinion, whose import alone takes longer."""
     import torch
 
+    loaded = story_lm()
     with DEVICE_IN_USE, torch.inference_mode():
-        loaded = story_lm()
         loaded.model.next_logits(torch.tensor([loaded.tokenizer.start_ids]).to(loaded.device))

@@ -7,6 +7,8 @@ loaded gives numbers that are almost right, and nobody notices.
 
 from pathlib import Path
 
+import torch
+
 from engine.checkpoint_causal import build_causal_lm, causal_config, rename_causal_weights
 from engine.checkpoint_encoders import build_encoder, encoder_config, rename_weights
 from engine.checkpoint_files import find_checkpoint, read_settings, read_weights
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 
+@torch.inference_mode(False)  # weights are ordinary tensors, whoever asks for them: see engine.decoding.lean
 def load_encoder(path_or_repo: str | Path, *, device: str | None = None, revision: str | None = None) -> Encoder:
     """Open a BERT or DistilBERT checkpoint in our own Encoder, ready to use (eval mode, float32).
 
@@ -43,6 +46,7 @@ def load_encoder(path_or_repo: str | Path, *, device: str | None = None, revisio
     return build_encoder(config, weights)
 
 
+@torch.inference_mode(False)
 def load_causal_lm(path_or_repo: str | Path, *, device: str | None = None, revision: str | None = None) -> CausalLM:
     """Open a GPT-2 or Llama checkpoint in our own CausalLM, ready to use (eval mode, float32).
 

@@ -16,9 +16,9 @@ def token_log_probs(model: object, ids: Sequence[int]) -> Tensor:
     """
     if len(ids) < 2:
         raise ValueError(f"ids must hold two tokens or more, one of them to be predicted, got {len(ids)}")
-    own = torch.tensor([list(ids)])  # (1, seq_len)
+    own = torch.tensor([list(ids)], device=_device(model))  # (1, seq_len)
     log_probs = model(own[:, :-1]).float().log_softmax(dim=-1)  # (1, seq_len - 1, vocab_size)
-    return log_probs[0].gather(-1, own[0, 1:, None])[:, 0]
+    return log_probs[0].gather(-1, own[0, 1:, None])[:, 0].cpu()
 
 
 @torch.no_grad()
@@ -33,12 +33,12 @@ def cross_entropies(model: object, texts: Iterable[Sequence[int]], temperatures:
             raise ValueError(f"temperatures must be numbers above 0, got {one!r}")
     sums, n_tokens = torch.zeros(len(temperatures), dtype=torch.float64), 0
     for ids in texts:
-        own = torch.tensor([list(ids)])
+        own = torch.tensor([list(ids)], device=_device(model))
         logits = model(own[:, :-1])[0].float()  # (seq_len - 1, vocab_size)
         n_tokens += len(logits)
         for place, one in enumerate(temperatures):
             surprise = torch.nn.functional.cross_entropy(logits / one, own[0, 1:], reduction="none")
-            sums[place] += surprise.double().sum()
+            sums[place] += surprise.cpu().double().sum()
     if not n_tokens:
         raise ValueError("texts must hold a token that is predicted, got none")
     return (sums / n_tokens).tolist()
@@ -52,3 +52,9 @@ def perplexity(log_probs: Iterable[float]) -> float:
     """
     log_probs = list(log_probs)
     return math.exp(-sum(log_probs) / len(log_probs)) if log_probs else math.nan
+
+
+def _device(model: object) -> torch.device | None:
+    """Where the model's weights are; None, which is the processor, for a model without any."""
+    weight = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
+    return None if weight is None else weight.device

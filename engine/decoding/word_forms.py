@@ -1,15 +1,14 @@
 """Words as a learner types them, and the token sequences that a constraint needs for them.
 
 A language model has several tokens for one word: " dragon" inside a sentence, "Dragon" at its start. And what one token
-says, several shorter ones can say as well: whoever bans " dragon" has to ban " dra" + "gon" too.
+says, several shorter ones can say as well: whoever bans " dragon" may have to ban " dra" + "gon" too.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_SPELLINGS = 400  # of one form; a long phrase has millions, and only the tokenizer's own is banned then
-MOST_ENTRIES = 8
+MOST_WANTED, MOST_BANNED = 5, 8  # each wanted word doubles what the machine of the constraints has to know
 MOST_CHARACTERS = 40  # of one word or phrase
 
 
@@ -35,7 +34,7 @@ def read_wanted(typed: str, name: str = "Required words") -> tuple[Wanted, ...]:
     ['dragon', 'castle or tower', 'dog, 2 times']
     """
     counted: dict[tuple[str, ...], int] = {}
-    for entry in _entries(typed, name):
+    for entry in _entries(typed, name, MOST_WANTED):
         words = tuple(dict.fromkeys(word.strip() for word in entry.split("|") if word.strip()))
         if words:
             counted[words] = counted.get(words, 0) + 1
@@ -52,14 +51,16 @@ def read_banned(typed: str, name: str = "Banned words") -> tuple[str, ...]:
     ('sad', 'very happy')
     """
     return tuple(
-        dict.fromkeys(word.strip() for entry in _entries(typed, name) for word in entry.split("|") if word.strip())
+        dict.fromkeys(
+            word.strip() for entry in _entries(typed, name, MOST_BANNED) for word in entry.split("|") if word.strip()
+        )
     )
 
 
-def _entries(typed: str, name: str) -> list[str]:
+def _entries(typed: str, name: str, most: int) -> list[str]:
     entries = [entry.strip() for entry in typed.split(",") if entry.strip()]
-    if len(entries) > MOST_ENTRIES:
-        raise ValueError(f"{name} must be at most {MOST_ENTRIES} words or phrases, got {len(entries)}")
+    if len(entries) > most:
+        raise ValueError(f"{name} must be at most {most} words or phrases, got {len(entries)}")
     for entry in entries:
         if longest := next((word for word in entry.split("|") if len(word.strip()) > MOST_CHARACTERS), None):
             raise ValueError(f"{name} must have at most {MOST_CHARACTERS} characters each, got {len(longest.strip())}")
@@ -111,35 +112,21 @@ def held(text: str, banned: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def spellings(text: bytes, tokens: Mapping[bytes, int], *, most: int = MOST_SPELLINGS) -> list[tuple[int, ...]]:
-    """Every way to write `text` in tokens; the empty list where there are more than `most`.
+def spelled(ids: Sequence[int], pieces: Sequence[bytes], word: str) -> list[tuple[int, ...]]:
+    """How a text spells a banned word, wherever it stands in it as a whole word: the tokens that it touches.
 
-    tokens: the vocabulary, from bytes to id.
+    ids: the text's tokens; pieces: the bytes of each.
 
-    >>> spellings(b"abc", {b"a": 0, b"b": 1, b"c": 2, b"ab": 3})
-    [(0, 1, 2), (3, 2)]
+    >>> spelled([7, 8, 9], [b"my d", b"og", b"!"], "dog")
+    [(7, 8)]
     """
-    found: list[tuple[int, ...]] = []
-    for ids in _cuts(text, tokens, _reachable(text, tokens)):
-        if len(found) == most:
-            return []
-        found.append(ids)
-    return found
-
-
-def _reachable(text: bytes, tokens: Mapping[bytes, int]) -> list[bool]:
-    """For each place of the text whether the rest from there can be written at all."""
-    can = [False] * len(text) + [True]
-    for start in range(len(text) - 1, -1, -1):
-        can[start] = any(can[end] and text[start:end] in tokens for end in range(start + 1, len(text) + 1))
-    return can
-
-
-def _cuts(text: bytes, tokens: Mapping[bytes, int], can: Sequence[bool], start: int = 0) -> Iterator[tuple[int, ...]]:
-    if start == len(text):
-        yield ()
-        return
-    for end in range(start + 1, len(text) + 1):
-        if can[end] and text[start:end] in tokens:
-            for rest in _cuts(text, tokens, can, end):
-                yield (tokens[text[start:end]], *rest)
+    text, found = b"".join(pieces), set()
+    ends = [len(b"".join(pieces[: place + 1])) for place in range(len(pieces))]
+    for form in {form.strip() for form in banned_forms(word)}:
+        for match in re.finditer(rf"(?<!\w){re.escape(form)}(?!\w)", text.decode("utf-8", "surrogateescape")):
+            start = len(match.string[: match.start()].encode("utf-8", "surrogateescape"))
+            end = start + len(form.encode())
+            found.add(
+                tuple(one for one, stop, piece in zip(ids, ends, pieces) if stop > start and stop - len(piece) < end)
+            )
+    return sorted(found)

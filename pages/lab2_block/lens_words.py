@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pages.lab2_block.lens import Study
 
 READING = {
-    "grid": "Down a column, block by block, what the model would say next if it stopped there: the likeliest token, "
-    "darker for more probability. Framed: already the token that comes next. A dot before a word is its space.",
+    "grid": "Down a column, block by block, what the model would say next if it stopped there: the likeliest token, in "
+    "fuller colour for more probability. Framed: already the token that comes next. A dot before a word is its space.",
     "layers": "Down the rows, block by block, the five likeliest tokens after the dashed one. Framed: the token that "
     "comes next. Rank 1 is the likeliest of all {n_tokens:,}. A dot before a word is its space.",
 }

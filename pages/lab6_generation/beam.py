@@ -20,11 +20,11 @@ from pages.lab6_generation.beam_study import (
     second_opinion,
     study,
 )
-from pages.lab6_generation.params import ENDS, PROMPT
+from pages.lab6_generation.params import ENDS, MODEL, PROMPT
 
 QUESTION = "What does a decoder gain by keeping several texts at once?"
 KEY = "beam.tree"
-PARAMS = [PROMPT, BEAMS, PENALTY, EARLY_STOPPING, ENDS, LENGTH, NGRAM, STEP]
+PARAMS = [PROMPT, MODEL, BEAMS, PENALTY, EARLY_STOPPING, ENDS, LENGTH, NGRAM, STEP]
 
 SAD = "Lily was sad because"
 # On this prompt, with four beams: see tests/pages/test_lab6_beam.py.
@@ -41,12 +41,12 @@ def draw() -> None:
 
 
 def _controls(found: Study | None, problem: str | None) -> None:
-    prompt.control(height=80)
+    prompt.control(height=80, any_model=True)
     text.problem(problem)
     prompt.notes(found and found.prompt)
     controls.slider(BEAMS)
     controls.slider(PENALTY)
-    controls.choice(EARLY_STOPPING)
+    controls.choice(EARLY_STOPPING, wrap=True)
     controls.choice(ENDS)
     with st.expander("More"):
         controls.slider(LENGTH)

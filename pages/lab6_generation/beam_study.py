@@ -62,7 +62,7 @@ class Study:
 
 def study() -> Study:
     """The search that the controls describe. Raises ValueError in a sentence for the learner."""
-    found = prompt.read(state.get(LENGTH))
+    found = prompt.read(state.get(LENGTH), any_model=True)
     settings = Settings(
         num_beams=state.get(BEAMS),
         max_new_tokens=state.get(LENGTH),

@@ -7,7 +7,7 @@ from components.figures import banks
 from engine.decoding import BeamSearch
 from engine.decoding.constraints import Constraints
 from engine.decoding.exhaustive import every_text
-from engine.decoding.word_forms import spellings, wanted_forms
+from engine.decoding.word_forms import banned_forms, wanted_forms
 from pages.lab6_generation import constraints_words as words
 from pages.lab6_generation import prompt, searching
 from pages.lab6_generation.constraints_study import (
@@ -22,11 +22,11 @@ from pages.lab6_generation.constraints_study import (
     small_case,
     study,
 )
-from pages.lab6_generation.params import PROMPT
+from pages.lab6_generation.params import MODEL, PROMPT
 
 QUESTION = "How can a text be made to hold the words you want?"
 KEY = "constraints.banks"
-PARAMS = [PROMPT, WORDS, BANNED, BEAMS, LENGTH, STEP]
+PARAMS = [PROMPT, MODEL, WORDS, BANNED, BEAMS, LENGTH, STEP]
 
 
 @section.live
@@ -36,7 +36,7 @@ def draw() -> None:
 
 
 def _controls(found: Study | None, problem: str | None) -> None:
-    prompt.control(height=80)
+    prompt.control(height=80, any_model=True)
     controls.line(WORDS, placeholder="none")
     controls.line(BANNED, placeholder="none")
     text.problem(problem)
@@ -74,8 +74,9 @@ def _below(now: Study) -> None:
     section.reading(words.reading(now))
     st.html(words.beside(now))
     section.notice(words.notice(now))
-    st.html(words.in_tokens(now))
-    text.prose(words.forms(now))
+    if now.asked.wanted or now.asked.banned:
+        st.html(words.in_tokens(now))
+        text.prose(words.forms(now))
     section.try_this(
         [
             ("Overlapping: big red, red ball", {WORDS: "big red, red ball", BANNED: ""}),
@@ -86,7 +87,7 @@ def _below(now: Study) -> None:
         key="constraints",
     )
     _audit(now)
-    section.code(BeamSearch, Constraints, wanted_forms, spellings, every_text)
+    section.code(BeamSearch, Constraints, wanted_forms, banned_forms, every_text)
     section.table(lambda: words.table(now), key="constraints")
     section.sources(
         "Post & Vilar 2018, [Fast Lexically Constrained Decoding with Dynamic Beam Allocation]"

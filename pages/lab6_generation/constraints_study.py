@@ -1,6 +1,6 @@
 """What the section on constraints computes: the words in tokens, the search with and without them, and a small case."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -13,9 +13,10 @@ from engine.decoding.exhaustive import Enumeration, TableModel, every_text
 from engine.decoding.word_forms import (
     Wanted,
     banned_forms,
+    held,
     read_banned,
     read_wanted,
-    spellings,
+    spelled,
     wanted_forms,
 )
 from pages.lab6_generation import prompt, searching
@@ -41,6 +42,7 @@ BEAMS = state.Number("co_beams", 4, "Beams", low=1, high=8, help="Texts that are
 LENGTH = state.Number("co_max", 24, "New tokens", low=4, high=48, help="At most so many, unless the story ends before")
 STEP = Moment("co_step", None, "Step", low=0, high=48)
 
+MOST_ROUNDS = 8  # of searches, each with one more spelling banned
 LARGE = 10_000  # tokens in which whatever can be written at all can be written
 SMALL_VOCABULARY, SMALL_LENGTH = 6, 5
 
@@ -102,38 +104,49 @@ class Study:
 
 def study() -> Study:
     """What the controls describe. Raises ValueError in a sentence for the learner, with words instead of ids."""
-    found = prompt.read(state.get(LENGTH))
+    found = prompt.read(state.get(LENGTH), any_model=True)
     asked = ask(found, read_wanted(state.get(WORDS)), read_banned(state.get(BANNED)))
     plain = Settings(state.get(BEAMS), state.get(LENGTH), eos_id=searching.end_ids(found, "story"))
     settings = replace(plain, must_include=asked.must_include, banned=asked.banned_phrases)
     try:
-        search = searching.search(found, settings)
+        settings, search = keep_to(found, asked, settings)
     except UnsatisfiableConstraint:
         raise ValueError(why_not(found, settings, asked)) from None
     return Study(found, settings, asked, search, searching.search(found, plain))
 
 
 def ask(found: prompt.Prompt, wanted: Sequence[Wanted], banned: Sequence[str]) -> Asked:
-    """Words in tokens: a wanted one's forms as the tokenizer cuts them, all spellings of a banned one's forms."""
+    """Words in tokens: every form of each, as the tokenizer cuts it."""
     encode = found.tokenizer.encode
     kept: dict[frozenset[Phrase], tuple[Wanted, tuple[Phrase, ...]]] = {}
     for one in wanted:
         forms = [f" {one.words[0]}"] if one.times > 1 else [form for word in one.words for form in wanted_forms(word)]
         phrases = tuple(dict.fromkeys(tuple(encode(form)) for form in forms))
         kept.setdefault(frozenset(phrases), (one, phrases))  # "dog" and "Dog|dog" are one wish
-    spelled = {phrase for word in banned for form in banned_forms(word) for phrase in _spellings(found, form)}
+    forbidden = {phrase for word in banned for phrase in _forms(found, word)}
     names, items = zip(*kept.values(), strict=True) if kept else ((), ())
-    return Asked(tuple(names), tuple(items), tuple(banned), tuple(sorted(spelled)))
+    return Asked(tuple(names), tuple(items), tuple(banned), tuple(sorted(forbidden)))
 
 
-def _spellings(found: prompt.Prompt, form: str) -> list[Phrase]:
-    return spellings(form.encode(), _ids(found.loaded.info.name, found)) or [tuple(found.tokenizer.encode(form))]
+def _forms(found: prompt.Prompt, word: str) -> set[Phrase]:
+    return {tuple(found.tokenizer.encode(form)) for form in banned_forms(word)}
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _ids(name: str, _found: prompt.Prompt) -> dict[bytes, int]:
-    special = set(_found.tokenizer.special_tokens.values())
-    return {token: number for number, token in searching.vocabulary(name, _found).items() if number not in special}
+def keep_to(found: prompt.Prompt, asked: Asked, settings: Settings) -> tuple[Settings, Search]:
+    """The search whose best text holds nothing that is banned, and the settings that gave it.
+
+    A word can be spelled out of other tokens than the tokenizer's. There are too many ways to forbid them all from the
+    start: where the best text spells a banned word in one of them, this way is banned too, and the search runs again.
+    """
+    for _ in range(MOST_ROUNDS):
+        search = searching.search(found, settings)
+        ids = search.texts[0].ids
+        pieces = [b"" if one == found.eos_id else found.tokenizer.token_bytes(one) for one in ids]
+        more = {run for word in held(found.decode(ids), asked.banned) for run in spelled(ids, pieces, word)}
+        if not more:
+            break
+        settings = replace(settings, banned=tuple(sorted({*settings.banned, *more})))
+    return settings, search
 
 
 def machine(found: prompt.Prompt, settings: Settings, **others: object) -> Constraints:
@@ -150,7 +163,7 @@ def why_not(found: prompt.Prompt, settings: Settings, asked: Asked) -> str:
     """Why the constraints cannot be met, in the learner's words."""
     for one, phrases in zip(asked.wanted, asked.items, strict=True):
         if not _possible(found, settings, must_include=(phrases,)):
-            against = [word for word in asked.banned if _contradicts(phrases, _phrases(found, word))]
+            against = [word for word in asked.banned if _contradicts(phrases, _forms(found, word))]
             named = " and ".join(f"“{word}”" for word in against) or "what is banned"
             return f"“{one.name}” is required, and {named} is banned: take one of the two away"
     if not _possible(found, settings):
@@ -172,11 +185,7 @@ def _possible(found: prompt.Prompt, settings: Settings, **others: object) -> boo
     return True
 
 
-def _phrases(found: prompt.Prompt, word: str) -> list[Phrase]:
-    return [phrase for form in banned_forms(word) for phrase in _spellings(found, form)]
-
-
-def _contradicts(phrases: Sequence[Phrase], banned: Sequence[Phrase]) -> bool:
+def _contradicts(phrases: Sequence[Phrase], banned: Collection[Phrase]) -> bool:
     """Whether one of the banned phrases stands inside each of the phrases."""
     return all(
         any(run == phrase[start : start + len(run)] for run in banned for start in range(len(phrase)))

@@ -130,7 +130,7 @@ def in_tokens(study: Study) -> str:
     for word in study.asked.banned:
         phrases = tuple(dict.fromkeys(tuple(study.prompt.tokenizer.encode(form)) for form in banned_forms(word)))
         rows.append([f"<b>{escape(word)}</b>", "banned", _cuts(study.prompt, phrases, ", ")])
-    return html_table(("Word", "", "What the model has for it, in tokens"), rows) if rows else ""
+    return html_table(("Word", "", "What the model has for it, in tokens"), rows)
 
 
 def _cuts(found: Prompt, phrases: Sequence[Phrase], between: str) -> str:
@@ -144,13 +144,15 @@ def _cuts(found: Prompt, phrases: Sequence[Phrase], between: str) -> str:
 
 def forms(study: Study) -> str:
     """Why a word has several forms, and what is done about them."""
+    more = len(study.settings.banned) - len(study.asked.banned_phrases)
+    extra = f" (here it took {more} such {'spelling' if more == 1 else 'spellings'})" if more else ""
     return (
         "To a model “dragon” after a space (␣), without one, and with a capital are different tokens. "
         "<b>Required</b> means one of these forms; a word that is listed twice is required in its form with a space, "
-        "at two places. <b>Banned</b> means all of them, in capitals too, and every way to spell each out of smaller "
-        f"tokens: here {len(study.asked.banned_phrases):,} token sequences that may not stand anywhere. So words that "
-        "begin with a banned one may go as well. Only new text counts, not the prompt; a required phrase may stand in "
-        "its middle."
+        "at two places. <b>Banned</b> means all of them, in capitals too. Other tokens can spell a word as well, such "
+        "as d + ra + gon: where the best text does that with a banned word, this spelling is banned too and the search "
+        f"runs again{extra}. Words that begin with a banned one may go as well. Only new text counts, not the prompt; "
+        "a required phrase may stand in its middle."
     )
 
 

@@ -32,7 +32,7 @@ def draw() -> None:
 
 
 def _controls(study: Study | None, problem: str | None) -> None:
-    prompt.control(80)
+    prompt.control(80, any_model=True)
     text.problem(problem)
     prompt.notes(study and study.found)
     stopped = study is None or study.ended or study.full
@@ -61,7 +61,7 @@ def _set(make: Callable[[], Forks]) -> None:
 
 
 def _empty() -> Forks:
-    return Forks(chosen.mark(prompt.read(chosen.MOST_TOKENS)))
+    return Forks(chosen.mark(prompt.read(chosen.MOST_TOKENS, any_model=True)))
 
 
 def _with_typed(study: Study) -> Forks:

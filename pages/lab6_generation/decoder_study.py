@@ -9,7 +9,7 @@ from components import models, state
 from engine.decoding.following import Followed, Rival, Rivals, follow
 from pages.lab6_generation import prompt
 from pages.lab6_generation.decoder_forks import MOST_TOKENS, Forks, ForksParam, mark_of
-from pages.lab6_generation.params import PROMPT
+from pages.lab6_generation.params import MODEL, PROMPT
 from pages.lab6_generation.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ WORDS = state.Text(
     "Your own words",
     help="A space is put before them. Begin with + to join them to the last token: +s makes a plural.",
 )
-PARAMS = [PROMPT, FORKS, WORDS]
+PARAMS = [PROMPT, MODEL, FORKS, WORDS]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Study:
 
 def study() -> Study:
     """What is on screen. ValueError, in a sentence, for an empty prompt and for forks of another model."""
-    found = prompt.read(MOST_TOKENS)
+    found = prompt.read(MOST_TOKENS, any_model=True)
     forks = state.get(FORKS) or example(found)
     known = found.loaded.model.config.vocab_size
     if forks.mark != mark(found) or any(one >= known for text in forks.texts for one in text):

@@ -14,7 +14,7 @@ from engine.logit_lens import logit_lens
 from pages.lab6_generation import inside_study, prompt
 from pages.lab6_generation import inside_words as words
 from pages.lab6_generation.inside_study import Study
-from pages.lab6_generation.params import PROMPT, SEED, START
+from pages.lab6_generation.params import MODEL, PROMPT, SEED, START
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ NEW = state.Number("in_new", 30, "Tokens to write", low=5, high=MOST_NEW, step=5
 STEP = state.Number("in_step", 4, "Token being written", low=1, high=MOST_NEW)
 LAYER = state.Number("in_layer", 5, "Block", low=0, high=48, help="0: the mean of all heads of all blocks")
 HEAD = state.Number("in_head", 4, "Head", low=0, high=32, help="0: the mean of the block’s heads")
-PARAMS = [PROMPT, VIEW, HOW, SEED, NEW, STEP, LAYER, HEAD]
+PARAMS = [PROMPT, MODEL, VIEW, HOW, SEED, NEW, STEP, LAYER, HEAD]
 
 
 @section.live
@@ -48,7 +48,7 @@ def draw() -> None:
 
 
 def _study() -> Study:
-    found = prompt.read(state.get(NEW))
+    found = prompt.read(state.get(NEW), any_model=True)
     return inside_study.make(
         found,
         how=state.get(HOW),
@@ -61,7 +61,7 @@ def _study() -> Study:
 
 
 def _controls(study: Study | None, problem: str | None) -> None:
-    prompt.control()
+    prompt.control(any_model=True)
     prompt.notes(study.found if study else None)
     text.problem(problem)
     controls.choice(VIEW, wrap=True)
@@ -89,7 +89,7 @@ def _figure(study: Study) -> None:
     folded, tokenizer = study.n_folded, study.found.tokenizer
     tokens = figure.chips(tokenizer, study.reading.ids[folded:])
     if folded:
-        tokens.insert(0, Chip(f"{folded:,} earlier", note="the beginning of the prompt, read and not drawn"))
+        tokens.insert(0, Chip(f"⟨{folded:,} earlier⟩", note="the beginning of the prompt, read and not drawn"))
     first_step = study.n_prompt - 1 + study.shift
     view = state.get(VIEW)
     figure.draw(

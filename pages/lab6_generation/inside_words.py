@@ -9,8 +9,8 @@ from pages.lab6_generation.inside_study import Study
 READING = {
     "attention": "The more of a token the head reads, the fuller its box; the number is its weight, and all weights "
     "add up to 1. Dashed: the last token read. Framed: the token it writes next. Below, every head: click one.",
-    "grid": "Down a column, block by block, what the model would say if it stopped there: the likeliest token, darker "
-    "for more probability. Framed: already the token that came next. A dot before a word is its space.",
+    "grid": "Down a column, block by block, what the model would say if it stopped there: the likeliest token, in "
+    "fuller colour for more probability. Framed: already the token that came next. A dot before a word is its space.",
     "probability": "The fuller the box, the likelier the model found this token when it was written. Below: what else "
     "it could have said; underlined is what it said.",
 }

@@ -1,13 +1,14 @@
-"""The learner's prompt as the model gets it, and how a section shows tokens: what every section of Lab 6 begins with."""
+"""The learner's prompt as the model gets it, and how tokens are shown: what every section of Lab 6 begins with."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components import controls, state, text
+from components import controls, language_models, state, text
 from components.figures import token_strip
-from pages.lab6_generation.params import PROMPT
+from engine import models
+from pages.lab6_generation.params import MODEL, PROMPT
 
 if TYPE_CHECKING:
     from engine.models import LoadedModel
@@ -53,14 +54,16 @@ class Prompt:
         return token_strip.readable(self.tokenizer.token_bytes(number)).translate(SIGNS)
 
 
-def read(max_new_tokens: int, field: state.Text = PROMPT) -> Prompt:
+def read(max_new_tokens: int, field: state.Text = PROMPT, *, any_model: bool = False) -> Prompt:
     """The prompt on screen, cut so that max_new_tokens fit behind it. field: where a section has one of its own.
 
-    Raises ValueError, in a sentence for the learner, for an empty prompt, and where nothing of it would fit.
+    any_model: the model that the learner chose; else the bundled one, which the stored studies are about.
+    Raises ValueError, in a sentence for the learner, for an empty prompt, where nothing of it would fit, and for a
+    model that is not on this machine.
     """
     from engine.decoding import fit_prompt
 
-    loaded, typed = _loaded(MODEL_NAME), state.get(field)
+    loaded, typed = language_models.get(state.get(MODEL) if any_model else MODEL_NAME), state.get(field)
     ids = loaded.tokenizer.encode(typed)
     if not ids:
         raise ValueError("The prompt must hold at least one character; an empty one gives nothing to go on from")
@@ -71,9 +74,13 @@ def read(max_new_tokens: int, field: state.Text = PROMPT) -> Prompt:
     return Prompt(loaded, typed, tuple(fitted), n_dropped)
 
 
-def control(height: int = 100, field: state.Text = PROMPT) -> None:
-    """The field for the prompt."""
+def control(height: int = 100, field: state.Text = PROMPT, *, any_model: bool = False) -> None:
+    """The field for the prompt, and with any_model, folded below it, the choice of the model."""
     controls.area(field, placeholder="Type the beginning of a story. Ctrl+Enter takes it.", height=height)
+    if any_model:
+        chosen = state.get(MODEL)
+        with st.expander(f"Model: {models.model_info(chosen).title}", expanded=not language_models.is_ready(chosen)):
+            language_models.control(MODEL)
 
 
 def notes(prompt: Prompt | None) -> None:
@@ -84,8 +91,8 @@ def notes(prompt: Prompt | None) -> None:
     if prompt.n_dropped:
         kept = len(prompt.ids) - len(tokenizer.start_ids)
         text.problem(
-            f"The prompt has {kept + prompt.n_dropped:,} tokens, and the model reads {tokenizer.context:,} with what is "
-            f"to be written: the last {kept:,} are kept, the first {prompt.n_dropped:,} left out."
+            f"The prompt has {kept + prompt.n_dropped:,} tokens, and the model reads {tokenizer.context:,} with what "
+            f"is to be written: the last {kept:,} are kept, the first {prompt.n_dropped:,} left out."
         )
     typed = [name for name in tokenizer.special_tokens if name in prompt.text]
     if typed:
@@ -93,13 +100,3 @@ def notes(prompt: Prompt | None) -> None:
         text.problem(
             f"“{typed[0]}” is typed here as text: the model gets its {n_tokens} pieces, not the special token."
         )
-
-
-@st.cache_resource(show_spinner=False)
-def _loaded(name: str) -> "LoadedModel":
-    import torch
-
-    from engine import models
-
-    torch.set_num_threads(1)
-    return models.load(name)

@@ -101,6 +101,7 @@ def _run() -> None:
         work, problem = errors.attempt(lambda: _begin(wish))
         if work:
             _show(wish, work)
+            work.moved.wait(live.FIRST_TURN)
     st.session_state[PROBLEM] = problem
 
 
@@ -123,7 +124,7 @@ def _controls(wish: Wish | None, problem: str | None, shown: Shown | None) -> No
     text.problem(st.session_state.pop(PROBLEM, None))
     if changed:
         section.reading("The race on screen has other settings: these hold for the next one. Press Run.")
-    prompt.control(height=80)
+    prompt.control(height=80, any_model=True)
     if wish:
         settings.notes(wish)
     controls.several(settings.LANES)

@@ -6,7 +6,7 @@ from components import state, text
 from engine.decoding.race import Lane, RaceConfig
 from engine.decoding.settings import Filters
 from pages.lab6_generation import prompt
-from pages.lab6_generation.params import PROMPT, SEED
+from pages.lab6_generation.params import MODEL, PROMPT, SEED
 from pages.lab6_generation.prompt import Prompt
 
 TITLES = {
@@ -48,7 +48,7 @@ KNOBS = {
     "min-p": MIN_P,
     "typical": TYPICAL,
 }
-PARAMS = [PROMPT, SEED, LANES, NEW, BEAMS, TEMPERATURE, TOP_K, TOP_P, MIN_P, TYPICAL, WORD, STOP]
+PARAMS = [PROMPT, MODEL, SEED, LANES, NEW, BEAMS, TEMPERATURE, TOP_K, TOP_P, MIN_P, TYPICAL, WORD, STOP]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read() -> Wish:
     if not names:
         raise ValueError("Choose at least one strategy under “Who runs”: a race needs a runner")
     room = _room()
-    found = prompt.read(min(state.get(NEW), room))
+    found = prompt.read(min(state.get(NEW), room), any_model=True)
     lanes = tuple(_lane(name, found) for name in names)
     config = RaceConfig(
         found.ids,
@@ -93,7 +93,7 @@ def notes(wish: Wish) -> None:
 
 def _room() -> int:
     """New tokens that fit: what the prompt leaves of the context, and half of it when the prompt takes more."""
-    whole = prompt.read(1)
+    whole = prompt.read(1, any_model=True)
     context = whole.tokenizer.context
     return max(context - len(whole.ids) - whole.n_dropped, context // 2)
 

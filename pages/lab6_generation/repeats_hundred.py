@@ -139,7 +139,7 @@ def _table_of(record: jobs.Record) -> str:
 
 def _cells(name: str, said: str, forced: dict[str, dict], free: dict[str, dict]) -> list[str]:
     own, ending = forced.get(name), free.get(name)
-    paper = f"{PAPER[name]:g} %" if name in PAPER else "–"
+    paper = f"{PAPER[name]:g}%" if name in PAPER else "–"
 
     def share(row: dict | None, measure: str) -> str:
         return words.percent(row[measure]) if row else "…"

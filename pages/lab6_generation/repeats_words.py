@@ -1,5 +1,6 @@
 """ "Why it repeats" in words: what the texts on screen do, and what a hundred of them do, from their numbers."""
 
+import math
 from statistics import fmean
 
 from components.text import escape
@@ -89,9 +90,9 @@ def percent(share: float) -> str:
     """A share as the tables write it.
 
     >>> percent(0.135), percent(0.0), percent(1.0)
-    ('13.5 %', '0 %', '100 %')
+    ('13.5%', '0%', '100%')
     """
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+    return f"{100 * share:.1f}".removesuffix(".0") + "%"
 
 
 def hundred(forced: dict[str, dict], free: dict[str, dict], names: dict[str, str]) -> str:
@@ -131,16 +132,25 @@ def order(rows: dict[str, dict], name: str, names: dict[str, str]) -> str:
         f"{percent(value[most])} ({names[most].lower()})"
     )
     told += f", human {percent(value[HUMAN])}" if HUMAN in value else ""
-    return f"{_verdict(value['greedy'], value['beam'], value[most])}: {told}"
+    close = _by_chance(rows["greedy"], rows["beam"], name)
+    return f"{_verdict(value['greedy'], value['beam'], value[most], close)}: {told}"
 
 
-def _verdict(greedy: float, beam: float, drawn: float) -> str:
-    if greedy > beam > drawn:
-        return "the paper’s order holds"
-    if greedy > beam:
-        return "only half of the paper’s order holds, greedy above beam search but beam search not above all that draw"
+def _by_chance(first: dict, second: dict, name: str) -> bool:
+    """Whether two shares of texts are nearer than two standard errors of their difference."""
+    if name not in ("ends_in_loop", "has_loop"):
+        return False  # no share of texts: a mean over them, whose error the rows do not hold
+    variance = sum(row[name] * (1 - row[name]) / row["texts"] for row in (first, second))
+    return abs(first[name] - second[name]) <= 2 * math.sqrt(variance)
+
+
+def _verdict(greedy: float, beam: float, drawn: float, close: bool) -> str:
     if greedy <= drawn:
         return "the paper’s order does not hold, greedy does not stand above all that draw"
-    if beam == greedy:
-        return "greedy and beam search stand above all that draw, and are equal"
+    if beam <= drawn:
+        return "only half of the paper’s order holds, beam search does not stand above all that draw"
+    if close:
+        return "as in the paper both stand above all that draw, but which of the two repeats more is within chance"
+    if greedy > beam:
+        return "the paper’s order holds"
     return "both stand above all that draw, but unlike in the paper beam search repeats more than greedy"

@@ -39,7 +39,7 @@ def draw() -> None:
     live, trouble = (None, None)
     if view == "draft" and found:
         live, trouble = errors.attempt(lambda: speed_draft.study(found))
-    controls_column, figure_column = section.layout(QUESTION)
+    controls_column, figure_column = section.layout(QUESTION, controls_share=0.85)
     with figure_column, errors.shown_as_a_sentence():
         if live:
             speed_draft.figure(live)
@@ -55,7 +55,7 @@ def draw() -> None:
 
 
 def _controls(view: str, found: Prompt | None, problem: str | None) -> None:
-    controls.choice(VIEW)
+    controls.choice(VIEW, wrap=True)
     prompt.control(height=80)
     prompt.notes(found)
     text.problem(problem)
@@ -86,7 +86,7 @@ def _measured(view: str, own: "jobs.Record | None", stored: jobs.Record, live: s
         return text.problem("There is nothing measured for this view yet: press Measure here.")
     figures.FIGURES[view](shown, behind)
     if reading := words.READING.get(view):
-        section.reading(reading)
+        section.reading(reading + (words.BEHIND if view == "strategies" and behind else ""))
     if view == "draft":
         said = [speed_draft.notice(live)] if live else []
         section.notice(" ".join(said) or words.draft_notice(shown, state.get(DRAFT)))

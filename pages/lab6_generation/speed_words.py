@@ -11,8 +11,14 @@ READING = {
         "Texts written <b>side by side</b> take each step together. The dashed line is the limit of the memory: every "
         "weight fetched once a step, and nothing else. The last plot counts tokens in one reading of the model."
     ),
-    "strategies": "Tokens a second of the finished text; longer is faster. A dashed line marks the stored run.",
+    "strategies": (
+        "Longer is faster. With a draft: the draft length that was fastest. Of a beam search only the text that it "
+        "gives is counted."
+    ),
 }
+
+
+BEHIND = " A dashed line marks the stored run."
 
 
 def cache_notice(speeds: Speeds) -> str:
@@ -24,12 +30,12 @@ def cache_notice(speeds: Speeds) -> str:
     _, all_whole = speeds.whole_text("whole")
     _, all_lean = speeds.whole_text("lean")
     return (
-        f"Without a cache the {last + 1:,}th token took {whole[-1]:.0f} ms, {whole[-1] / whole[0]:.1f} times the "
-        f"{first + 1}th, because everything before it was read again. With a cache the two took {lean[-1]:.1f} and "
-        f"{lean[0]:.1f} ms: only the new token is read, and only its attention over the kept keys and values grows. "
-        f"The whole text of {last:,} tokens: {all_whole[-1]:.1f} s against {all_lean[-1]:.1f} s. The cache through the "
-        f"model’s modules ({cached[-1]:.0f} ms) and the lean loop do the same arithmetic; what lies between them is "
-        "the price of asking, paid at every small step."
+        f"Without a cache the token after {last:,} others took {whole[-1]:.0f} ms, {whole[-1] / whole[0]:.1f} times "
+        f"the one after {first}, because everything before it was read again. With a cache the two took "
+        f"{lean[-1]:.1f} and {lean[0]:.1f} ms: only the new token is read, and only its attention over the kept keys "
+        f"and values grows. The whole text of {last:,} tokens: {all_whole[-1]:.1f} s against {all_lean[-1]:.1f} s. The "
+        f"cache through the model’s modules ({cached[-1]:.0f} ms) and the lean loop do the same arithmetic; what lies "
+        "between them is the price of asking, paid at every small step."
     )
 
 
@@ -73,8 +79,8 @@ def strategies_notice(speeds: Speeds) -> str:
     sampling, filtered = (speeds.tokens_per_second(name, "ours") for name in ("sampling", "filtered"))
     if greedy and sampling and filtered:
         said.append(
-            f"Drawing instead of taking the likeliest: {sampling:,.0f} instead of {greedy:,.0f} tokens a second, and "
-            f"{filtered:,.0f} with filters."
+            f"Reading the model is most of the work, choosing a token little: {greedy:,.0f} tokens a second greedily, "
+            f"{sampling:,.0f} drawn, {filtered:,.0f} drawn after three filters."
         )
     beams = [one for one in speeds.of("strategy", name="beam", by="ours") if one["seconds"]]
     if greedy and beams:
@@ -125,8 +131,8 @@ def costs_words(speeds: Speeds) -> str:
     middle = min(len(times) - 1, 3)
     return (
         f"<b>What it is made of</b>: one token took the large model {times[0]:.1f} ms and its draft {ms:.2f} ms; "
-        f"{tokens[middle]} tokens at once took the large model {times[middle]:.1f} ms. The larger the model, the "
-        "nearer that last number comes to the first: its time is all fetching."
+        f"{tokens[middle]} tokens at once took the large model {times[middle]:.1f} ms. In a model that is too large "
+        "for the memory near the processor, that last number comes near the first: its time is all fetching."
     )
 
 

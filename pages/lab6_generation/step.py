@@ -12,7 +12,7 @@ from engine.decoding.walking import draw as draw_token
 from pages.lab6_generation import prompt
 from pages.lab6_generation import step_study as chosen
 from pages.lab6_generation import step_words as words
-from pages.lab6_generation.params import PROMPT, SEED
+from pages.lab6_generation.params import MODEL, PROMPT, SEED
 from pages.lab6_generation.step_study import PARAMS, Study  # the frame asks the section for PARAMS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 QUESTION = "What happens between the model and one new token?"
-FILTERS = tuple(param for param in PARAMS if param not in (chosen.TEXT, SEED, chosen.THROW))
+FILTERS = tuple(param for param in PARAMS if param not in (chosen.TEXT, MODEL, SEED, chosen.THROW))
 NEAR_ENOUGH = 1e-4  # of logits near 10, added up in float32 in another order
 
 
@@ -31,7 +31,7 @@ def draw() -> None:
 
 
 def _controls(study: Study | None, problem: str | None) -> None:
-    prompt.control(80, chosen.TEXT)
+    prompt.control(80, chosen.TEXT, any_model=True)
     text.problem(problem)
     prompt.notes(study and study.found)
     _buttons(study)

@@ -11,7 +11,7 @@ from engine.decoding import Filters, filters
 from engine.decoding.stages import Stage, filter_stages
 from engine.decoding.walking import Dice, draw
 from pages.lab6_generation import prompt
-from pages.lab6_generation.params import SEED, START
+from pages.lab6_generation.params import MODEL, SEED, START
 from pages.lab6_generation.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ THROW = state.Number(
     high=999,
     help="Which of the seed's random numbers; each appended token takes the next",
 )
-PARAMS = [TEXT, PENALTY, TEMPERATURE, TOP_K, TOP_P, MIN_P, TYPICAL, SEED, THROW]
+PARAMS = [TEXT, MODEL, PENALTY, TEMPERATURE, TOP_K, TOP_P, MIN_P, TYPICAL, SEED, THROW]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Study:
 
 def study() -> Study:
     """The step on screen. ValueError, in a sentence, for an empty text."""
-    found = prompt.read(1, TEXT)
+    found = prompt.read(1, TEXT, any_model=True)
     stages = filter_stages(_logits(found)[-1], found.ids, settings())
     share = roll(state.get(SEED), state.get(THROW))
     drawn = draw(stages[-1].log_probs, share)

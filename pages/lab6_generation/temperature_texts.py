@@ -93,10 +93,9 @@ def count_draws(found: prompt.Prompt, temperature: float, seed: int) -> Draws:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _count_draws(name: str, ids: tuple[int, ...], temperature: float, seed: int, _found: prompt.Prompt) -> Draws:
-    import torch
 
     with models.DEVICE_IN_USE:
-        logits = _found.model.next_logits(torch.tensor([ids])).float().cpu()
+        logits = _found.model.next_logits([list(ids)]).float().cpu()
     log_probs = filters.temperature(logits, temperature)[0].log_softmax(dim=-1)  # (vocab_size,)
     dice = Dice(seed)
     drawn = Counter(draw(log_probs, dice.roll()) for _ in range(N_DRAWS))

@@ -1,4 +1,4 @@
-"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine] [training] [tokenizer]`.
+"""Every benchmark, or the ones named: `python -m tests.benchmarks [pages] [engine] [training] [tokenizer] [decoding]`.
 
 Prints Markdown tables.
 
@@ -8,7 +8,7 @@ Figures from one machine compare only with the peer measured beside them in the 
 import importlib
 import sys
 
-BENCHMARKS = ("pages", "engine", "training", "tokenizer")
+BENCHMARKS = ("pages", "engine", "training", "tokenizer", "decoding")
 
 
 def main(names: list[str]) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium
+from tests.browser import chromium, screen
 from tests.serving import Server, serve
 
 ROUNDS = 20
@@ -218,7 +218,7 @@ def tab(browser: Browser) -> Iterator[Page]:
 def open_section(page: Page, server: Server, section: str, lab: str = "lab1") -> None:
     page.goto(f"{server.url}/{lab}?section={section}")
     page.locator(".labs-audit").first.wait_for(timeout=60_000)
-    page.wait_for_timeout(500)
+    screen.settle(page)  # a kept audit line may stand there before the figure's script has come
 
 
 def wait_until_warm(server: Server) -> None:

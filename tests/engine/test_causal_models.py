@@ -128,6 +128,45 @@ def test_transformers_holds_the_same_weights_as_a_second_opinion():
 # --- the hub ---
 
 
+# What one process loads at once: run apart, because the first import is part of what must not go wrong.
+TOGETHER = """
+import threading, torch
+from engine import models
+
+asked = [("minilm", True), ("story-lm", True), ("story-lm", False), ("minilm", False), ("story-lm", True)]
+held = {}
+
+
+def load(number, name, reference):
+    held[number] = models.load_reference(name) if reference else models.load(name).model
+
+
+threads = [threading.Thread(target=load, args=(number, *one)) for number, one in enumerate(asked)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+ids = torch.tensor([[4095, 300, 301]])
+with torch.no_grad():
+    ours, first, second = held[2](ids), held[1](ids).logits, held[4](ids).logits
+print(torch.equal(first, second), (ours - first).abs().max().item() < 1e-4)
+"""
+
+
+def test_models_that_are_loaded_at_the_same_time_hold_their_own_weights():
+    done = subprocess.run([sys.executable, "-c", TOGETHER], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def test_weights_are_ordinary_tensors_also_when_they_are_loaded_in_inference_mode():
+    from engine.decoding.lean import lean_can_read
+
+    with torch.inference_mode():
+        model = models.load("story-lm").model
+    assert not any(weights.is_inference() for weights in model.parameters())
+    assert lean_can_read(model), "else every page would write at a third of the speed"
+
+
 def test_the_pinned_models_are_whole_sentences_of_the_list():
     for name in HUB_MODELS:
         info = next(info for info in models._MODELS if info.name == name)

@@ -1,5 +1,6 @@
 """The records of a beam search: from them alone the search can be drawn, and every number is what its name says."""
 
+import itertools
 from dataclasses import astuple, dataclass
 
 import pytest
@@ -65,7 +66,8 @@ def test_every_candidate_goes_on_from_a_beam_that_the_step_before_kept(search):
         assert all(one.parent == before[one.row] for one in step.candidates)
         before = [one.node for one in kept(step)]
     nodes = [one.node for step in search.steps for one in step.candidates]
-    assert len(set(nodes)) == len(nodes) and 0 not in nodes
+    assert len(set(nodes)) == len(nodes)
+    assert 0 not in nodes
 
 
 def test_a_candidates_numbers_are_the_models(search):
@@ -83,7 +85,7 @@ def test_a_candidates_numbers_are_the_models(search):
 def test_candidates_stand_best_first_with_their_rank_and_none_stands_there_twice(search):
     for step in search.steps:
         totals = [one.total_log_prob for one in step.candidates]
-        assert all(one >= two - 1e-5 for one, two in zip(totals, totals[1:]))  # compared in float32, told in double
+        assert all(one >= two - 1e-5 for one, two in itertools.pairwise(totals))  # compared in float32, told in double
         ranks = [one.rank for one in step.candidates]
         assert ranks == sorted(set(ranks))
         assert len({(one.row, one.token_id) for one in step.candidates}) == len(step.candidates)
@@ -104,12 +106,15 @@ def test_kept_are_at_most_num_beams_that_have_not_ended_and_better_than_what_was
     ends = [ends] if isinstance(ends, int) else ends
     for step in search.steps:
         final = step.step + 1 == search.settings["max_new_tokens"]
-        assert len(kept(step)) <= step.num_beams and not (final and kept(step))
+        assert len(kept(step)) <= step.num_beams
+        assert not (final and kept(step))
         for one in step.candidates:
             ended = final or one.token_id in ends
-            assert not (one.status == "kept" and ended) and not (one.status == "finished" and not ended)
+            assert not (one.status == "kept" and ended)
+            assert not (one.status == "finished" and not ended)
             if one.status == "pruned" and not ended and "must_include" not in search.settings:
-                assert len(kept(step)) == step.num_beams and one.rank > max(other.rank for other in kept(step))
+                assert len(kept(step)) == step.num_beams
+                assert one.rank > max(other.rank for other in kept(step))
             assert (one.score is not None) == (one.status == "finished")
 
 
@@ -151,7 +156,8 @@ def test_only_the_last_step_says_why_the_search_ended(search):
 def test_the_search_ends_for_each_of_four_reasons(probabilities, settings, why, length):
     spy = Spy(Table.always(probabilities))
     steps = list(beam_search_steps(spy, [0], num_beams=2, max_new_tokens=4, **settings))
-    assert steps[-1].ended == why and len(steps) == len(spy.asked) == length
+    assert steps[-1].ended == why
+    assert len(steps) == len(spy.asked) == length
 
 
 def test_no_better_is_said_only_where_no_beam_could_still_beat_the_worst_that_is_held():
@@ -195,9 +201,8 @@ def test_a_search_that_starts_again_with_more_beams_says_so_in_its_records():
     model.logits[0] = Table.always([1.0, 0.0, 0.0]).logits[0]
     steps = list(beam_search_steps(model, [1], num_beams=1, max_new_tokens=3, banned=[[0, 0]]))
     assert [(step.num_beams, step.step) for step in steps][-3:] == [(4, 0), (4, 1), (4, 2)]
-    assert steps[0].num_beams == 1 and 0 not in beam_search(
-        model, [1], num_beams=1, max_new_tokens=3, banned=[[0, 0]]
-    )[0].ids[:2]
+    assert steps[0].num_beams == 1
+    assert 0 not in beam_search(model, [1], num_beams=1, max_new_tokens=3, banned=[[0, 0]])[0].ids[:2]
 
 
 def test_steps_come_one_by_one_and_hold_plain_numbers_only():
@@ -207,5 +212,6 @@ def test_steps_come_one_by_one_and_hold_plain_numbers_only():
     spy = Spy(Table.random(7, seed=3))
     walk = beam_search_steps(spy, [1], num_beams=4, max_new_tokens=6, eos_id=0)
     assert spy.asked == []
-    assert plain(astuple(next(walk))) and plain(astuple(next(walk)))
+    assert plain(astuple(next(walk)))
+    assert plain(astuple(next(walk)))
     assert len(spy.asked) == 2

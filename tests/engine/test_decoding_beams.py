@@ -107,7 +107,9 @@ def every_text(model: Table, prompt: list[int], length: int, eos: int | None):
 def test_with_a_beam_for_every_text_the_best_are_found_and_are_at_least_as_good_as_greedy(length_penalty):
     for seed in range(6):
         model, eos = Table.random(3, seed), None if seed % 2 else 0
-        best = sorted((total / len(ids) ** length_penalty for total, ids in every_text(model, [1], 4, eos)), reverse=True)
+        best = sorted(
+            (total / len(ids) ** length_penalty for total, ids in every_text(model, [1], 4, eos)), reverse=True
+        )
         found = beam_search(model, [1], num_beams=81, max_new_tokens=4, length_penalty=length_penalty, eos_id=eos)
         assert [one.score for one in found] == pytest.approx(best[:81], **SCORE)
         if length_penalty == 0:
@@ -118,7 +120,9 @@ def test_two_beams_can_miss_what_three_find_and_find_what_greedy_misses():
     """Else the comparisons above would hold for any search."""
     scores = []
     for num_beams in (1, 2, 3):
-        found = [beam_search(Table.random(8, seed), [1], num_beams=num_beams, max_new_tokens=6)[0] for seed in range(30)]
+        found = [
+            beam_search(Table.random(8, seed), [1], num_beams=num_beams, max_new_tokens=6)[0] for seed in range(30)
+        ]
         scores.append([one.log_prob for one in found])
     assert any(two > one + 0.01 for one, two in zip(*scores[:2]))
     assert any(three > two + 0.01 for two, three in zip(*scores[1:]))
@@ -190,5 +194,5 @@ def test_an_impossible_setting_is_refused_by_its_name(name, value):
 
 
 def test_the_steps_alone_refuse_what_the_search_refuses_before_they_are_walked():
-    with pytest.raises(ValueError, match="^num_beams must"):
+    with pytest.raises(ValueError, match=r"^num_beams must"):
         beam_search_steps(Table.random(5, seed=0), [1], num_beams=0, max_new_tokens=4)

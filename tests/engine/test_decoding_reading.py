@@ -132,7 +132,7 @@ def test_lean_cached_and_whole_give_the_same_logits_for_every_shape_that_lean_kn
     assert_same(LONG, model)
 
 
-@pytest.mark.parametrize(("name", "examples"), [("gpt2", 12), ("grouped queries", 25)])
+@pytest.mark.parametrize(("name", "examples"), [("gpt2", 8), ("grouped queries", 16)])
 def test_any_order_of_copying_dropping_reading_and_stepping_back_gives_the_same_logits(name, examples):
     model = model_of(name)
 
@@ -152,7 +152,7 @@ def test_a_shape_that_lean_does_not_know_is_read_through_the_modules_to_the_same
     # Dynamic scaling turns every token by the length of the text, so reading several at once is another question.
     script = [step for step in LONG if name != "dynamic scaling" or step[0] not in ("extend", "truncate")]
     assert_same(script, model, names=("auto", "cached", "whole"))
-    with pytest.raises(ValueError, match="^reading must be cached or whole"):
+    with pytest.raises(ValueError, match=r"^reading must be cached or whole"):
         open_reader(model, MAX_LEN, reading="lean")
 
 
@@ -210,7 +210,8 @@ def test_reading_leaves_the_weights_and_the_mode_of_the_model_alone():
     model = model_of("biases").train()
     before = copy.deepcopy(model.state_dict())
     walk(open_reader(model, MAX_LEN), LONG)
-    assert model.training and all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert model.training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(weight.grad is None for weight in model.parameters())
 
 

@@ -115,7 +115,7 @@ def test_a_long_prompt_keeps_its_beginning_in_one_chip_and_no_weight_is_lost(ope
     long = "Tom had a red ball. " * 30
     page = open_lab6("inside", prompt=long, in_view="attention")
     figure = page.figure("lens")
-    assert figure["texts"][0].endswith("earlier")
+    assert figure["texts"][0].endswith("earlier⟩")
     n_written = figure["places"][1] - figure["places"][0] + 1
     assert len(figure["texts"]) == 1 + inside.inside_study.MOST_BEFORE + n_written
     np.testing.assert_allclose(attention(figure).sum(axis=-1), 1, atol=1e-3)

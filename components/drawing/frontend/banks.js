@@ -68,7 +68,7 @@ function paint(view) {
   view.width = host.clientWidth
   if (!data || !view.width) return
   const columns = data.needed + 1
-  view.grid.style.gridTemplateColumns = `repeat(${columns}, minmax(calc(128px * var(--scale, 1)), 1fr))`
+  view.grid.style.gridTemplateColumns = `repeat(${columns}, minmax(calc(106px * var(--scale, 1)), 1fr))`
   const now = stepper.step ? data.steps[stepper.step - 1] : []
   const before = stepper.step > 1 ? data.steps[stepper.step - 2].filter((one) => !one.ends) : []
   const cells = []
@@ -82,9 +82,9 @@ function paint(view) {
 }
 
 function head(data, bank) {
-  const part = make("div", `banks-head${bank === data.needed ? " is-full" : ""}`)
+  const part = make("div", `banks-head${bank && bank === data.needed ? " is-full" : ""}`)
   const all = bank === data.needed && bank > 0
-  part.append(make("b", "", `Bank ${bank}`), make("span", "", all ? "all in place" : `${bank} of ${data.needed} tokens`))
+  part.append(make("b", "", `Bank ${bank}`), make("span", "", all ? "all in place" : data.needed ? `${bank} of ${data.needed} tokens` : "nothing is required"))
   return part
 }
 

@@ -9,7 +9,7 @@ import { formatNumber, makeTip, mix, readableOn, readTheme } from "./theme.js"
 
 const SVG = "http://www.w3.org/2000/svg"
 const GAP = 17 // pixels between two columns, for the lines
-const LEAST = 66 // pixels of a column; a wider tree scrolls
+const LEAST = 58 // pixels of a column; a wider tree scrolls
 const ROWS = 430 // pixels that all rows share
 
 export function create(host) {

@@ -48,7 +48,7 @@ export function ticksOf(scale, count, whole) {
   if (values) return values.map((value) => ({ value, text: formatPower(value) }))
   let step = niceStep((scale.high - scale.low) / count)
   if (whole) step = Math.max(1, Math.round(step))
-  const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9) + (String(step).includes("25") && step < 10 ? 1 : 0))
+  const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9) + (/2\.?5/.test(String(step)) && step < 10 ? 1 : 0))
   const ticks = []
   for (let i = Math.ceil(scale.low / step - 1e-9); i * step <= scale.high + step * 1e-9; i++) {
     ticks.push({ value: i * step, text: formatTick(i * step, Math.min(digits, 8)) })

@@ -8,13 +8,13 @@ const STYLE = `
 .rounds { font-size: calc(14.5px * var(--scale)); font-variant-numeric: tabular-nums; }
 .rounds-text { line-height: 2.05; padding-bottom: .5em; margin-bottom: .6em; border-bottom: 1px solid var(--st-border-color); overflow-wrap: anywhere; }
 .rounds-text > span:first-child { opacity: .7; white-space: pre-wrap; }
-.rounds-list { list-style: none; margin: 0; padding: 0; columns: calc(430px * var(--scale)); column-gap: calc(26px * var(--scale)); }
+.rounds-list { list-style: none; margin: 0; padding: 0; columns: calc(340px * var(--scale)); column-gap: calc(26px * var(--scale)); }
 .rounds-list li { margin: 0; break-inside: avoid; display: flex; align-items: center; flex-wrap: wrap; gap: 2px 5px; padding: 3px 5px; border-radius: 6px; min-height: calc(30px * var(--scale)); }
 .rounds-list li > b { font-weight: 400; opacity: .7; min-width: 1.7em; text-align: right; margin-right: .3em; font-size: .9em; }
 .rounds-list li.lit, .rounds-list li:focus-visible { background: color-mix(in srgb, var(--st-text-color) 8%, transparent); outline: none; }
 .rounds-token { font-family: var(--st-code-font, monospace); font-size: .95em; white-space: pre; unicode-bidi: isolate; padding: .12em .34em; border-radius: 5px; border: 1.5px solid transparent; }
 .rounds-token.kept { background: color-mix(in srgb, var(--role-value) 22%, transparent); }
-.rounds-token.lost { border-color: var(--role-negative); text-decoration: line-through; text-decoration-thickness: 1.5px; }
+.rounds-token.lost { border-color: var(--role-negative); text-decoration: line-through 1.5px var(--role-negative); }
 .rounds-token.idle { border: 1.5px dashed color-mix(in srgb, var(--st-text-color) 35%, transparent); color: color-mix(in srgb, var(--st-text-color) 60%, var(--st-background-color)); }
 .rounds-token.own { background: color-mix(in srgb, var(--role-query) 24%, transparent); font-weight: 650; }
 .rounds-text .rounds-token { display: inline-block; line-height: 1.35; padding: .04em .1em; margin-right: 1px; font-family: inherit; }
