@@ -8,7 +8,7 @@ tokens could still meet everything, so a search never walks where the rest no lo
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
@@ -143,13 +143,9 @@ class Constraints:
         """For every state that can be reached: the fewest tokens to a state where everything is met."""
         before: dict[State, list[State]] = {self.start: []}
         waiting = deque([self.start])
-        moves = self._useful_tokens()
         while waiting:
             state = waiting.popleft()
-            for token in moves:
-                after = self.after(state, token)
-                if after is None:
-                    continue
+            for after in self._followers(state):
                 if after not in before:
                     before[after] = []
                     waiting.append(after)
@@ -169,12 +165,14 @@ class Constraints:
                     waiting.append(earlier)
         return distances
 
-    def _useful_tokens(self) -> list[int]:
-        """Every token that stands in a phrase, and one for all others; end tokens lead nowhere."""
-        named = {token for phrase in self.banned for token in phrase}
-        named |= {token for item in self.items for phrase in item.phrases for token in phrase}
-        other = next((t for t in range(self.vocab_size) if t not in named and t not in self.eos_ids), None)
-        return sorted(named - self.eos_ids) + ([] if other is None else [other])
+    def _followers(self, state: State) -> Iterator[State]:
+        """Every state that one token more can lead to; an end token leads nowhere."""
+        branches = self.branches(state.node)
+        for token, node in branches.items():
+            if token not in self.eos_ids and (after := self._at(node, state.met)) is not None:
+                yield after
+        if self.vocab_size > len(branches.keys() | {token for token in self.eos_ids if token < self.vocab_size}):
+            yield State(0, state.met)  # where all other tokens lead
 
     def _possible(self, item: Item, n: int, prompt: list[int]) -> Item:
         """The item with the phrases that can be met at all; UnsatisfiableConstraint where none can."""

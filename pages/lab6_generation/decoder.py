@@ -142,6 +142,8 @@ def _below(study: Study) -> None:
     )
     section.notice(words.notice(study))
     text.prose(words.STRENGTH)
+    if chosen.beams_of(study.found.loaded.info.name) != chosen.BEAMS:
+        section.reading("The beam of 16 is left out: with this model every click would wait for it.")
     section.try_this(_changes(study), key="decoder")
     _audit(study)
     section.code(follow, Rivals)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from components import models, state
+from engine import models as known
 from engine.decoding.following import Followed, Rival, Rivals, follow
 from pages.lab6_generation import prompt
 from pages.lab6_generation.decoder_forks import MOST_TOKENS, Forks, ForksParam, mark_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from engine.transformer import CausalLM
 
 BEAMS = (4, 16)
+QUICK = 30_000_000  # parameters up to which a click waits for 16 beams without being noticed
 N_CHOICES = 40
 EXAMPLE = (
     " named Spot. Spot loved to play",
@@ -61,9 +63,8 @@ class Study:
 def study() -> Study:
     """What is on screen. ValueError, in a sentence, for an empty prompt and for forks of another model."""
     found = prompt.read(MOST_TOKENS, any_model=True)
-    forks = state.get(FORKS) or example(found)
-    known = found.loaded.model.config.vocab_size
-    if forks.mark != mark(found) or any(one >= known for text in forks.texts for one in text):
+    forks, n_ids = state.get(FORKS) or example(found), found.model.config.vocab_size
+    if forks.mark != mark(found) or any(one >= n_ids for text in forks.texts for one in text):
         raise ValueError("These forks were chosen with another model: choose it again, or press Start over")
     name, n = found.loaded.info.name, len(forks.ids)
     followed = [_followed(name, found.ids, text, found.model) for text in forks.texts]
@@ -108,4 +109,9 @@ def _followed(name: str, prompt_ids: tuple[int, ...], ids: tuple[int, ...], _mod
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _rivals(name: str, prompt_ids: tuple[int, ...], _model: "CausalLM") -> Rivals:
     """Kept, so that one token more costs one step more and not the whole search again."""
-    return Rivals(_model, prompt_ids, longest=MOST_TOKENS, beams=BEAMS)
+    return Rivals(_model, prompt_ids, longest=MOST_TOKENS, beams=beams_of(name))
+
+
+def beams_of(name: str) -> tuple[int, ...]:
+    """The beams that a model of this size can be asked for at every click."""
+    return BEAMS if known.model_info(name).size <= QUICK else BEAMS[:1]

@@ -189,9 +189,9 @@ def _below(record: jobs.Record) -> None:
 
 
 def _how_measured(record: jobs.Record, *, has_human: bool) -> str:
-    without = (
-        "" if has_human else " Without LABS_DATA there are no human texts on this machine, so their row is left out."
-    )
+    without = " Human stories are measured where LABS_DATA names them."
+    if not has_human:
+        without = " Without LABS_DATA there are no human texts on this machine, so their row is left out."
     if record.stored:
         took = f"{record.seconds / 60:.0f} min" if record.seconds >= 120 else f"{record.seconds:.0f} s"
         return (

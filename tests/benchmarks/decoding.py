@@ -31,6 +31,7 @@ LARGE = 64_000_000  # numbers in the array that is added up: 256 MB, more than a
 
 def main() -> None:
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     print(f"PyTorch threads: {torch.get_num_threads()}. Medians of {ROUNDS} alternating rounds.\n")
     ours, theirs, prompt, tokenizer = story_lm()
     large, large_theirs = gpt2_shape()

@@ -21,6 +21,9 @@ def _press_arrow(slider: Locator) -> None:
 
 def _choose_another(group: Locator) -> None:
     buttons = group.get_by_role("radio")
+    if not buttons.count():  # several may be chosen: the last one is added, or taken away
+        group.get_by_role("button").last.click()
+        return
     states = buttons.evaluate_all(
         "all => all.map(part => part.getAttribute('aria-checked') === 'true' || part.checked === true)"
     )

@@ -1,5 +1,7 @@
 """Loops in a text: every one is found, none is made up, and the one at the end is the one the paper asks for."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,8 @@ def is_loop(text: list, start: int, length: int, end: int) -> bool:
 @given(texts)
 def test_what_is_found_is_a_phrase_said_three_times_in_a_row(text):
     for loop in find_loops(text):
-        assert loop.length >= 2 and loop.times >= 3
+        assert loop.length >= 2
+        assert loop.times >= 3
         assert is_loop(text, loop.start, loop.length, loop.end)
         assert loop.end == len(text) or not is_loop(text, loop.start, loop.length, loop.end + 1)
 
@@ -36,7 +39,7 @@ def test_a_loop_is_found_exactly_when_there_is_one(text):
 @given(texts)
 def test_stretches_do_not_overlap(text):
     found = find_loops(text)
-    assert all(first.end <= second.start for first, second in zip(found, found[1:]))
+    assert all(first.end <= second.start for first, second in itertools.pairwise(found))
 
 
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=5, unique=True), st.integers(3, 6), texts)

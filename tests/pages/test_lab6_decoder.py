@@ -273,3 +273,8 @@ texts = st.lists(st.lists(st.integers(0, 64**3 - 1), max_size=20).map(tuple), mi
 def test_any_forks_survive_the_link(held, data):
     forks = Forks(MARK, held, data.draw(st.integers(0, len(held) - 1)))
     assert FORKS.parse(FORKS.format(forks)) == forks
+
+
+def test_a_large_model_is_not_asked_for_sixteen_beams_at_every_click():
+    assert decoder_study.beams_of("story-lm") == (4, 16)
+    assert decoder_study.beams_of("gpt2") == (4,)

@@ -139,6 +139,16 @@ def test_changed_settings_wait_for_run_and_greedy_ignores_the_seed(open_lab6):
     assert after["Top-p"]["tokens"] != before["Top-p"]["tokens"]
 
 
+def test_a_link_that_arrives_later_is_shown_at_once(open_lab6):
+    page = at_rest(open_lab6("race", ra_lanes="greedy,top-p", **SHORT))
+    before = lanes(page)
+    page.app.query_params["seed"] = "11"
+    page.run()
+    after = lanes(at_rest(page))
+    assert "these hold for the next one" not in page.html()
+    assert after["Top-p"]["tokens"] != before["Top-p"]["tokens"]
+
+
 def test_stop_keeps_what_was_written_and_ends_the_work(open_lab6):
     page = at_rest(open_lab6("race", ra_lanes="greedy", **SHORT))
     page.set("ra_new", 480)

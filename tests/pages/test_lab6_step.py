@@ -196,7 +196,7 @@ def test_the_numbers_have_a_table(open_lab6):
 
 
 def test_filters_on_screen_are_the_engines(open_lab6):
-    assert {param.name for param in step.FILTERS} | {"st_text", "seed", "st_throw"} == {
+    assert {param.name for param in step.FILTERS} | {"st_text", "model", "seed", "st_throw"} == {
         param.name for param in step.PARAMS
     }
     assert len(step.FILTERS) == len(step_study.filter_stages(torch.zeros(3), [0], Filters())) - 1
