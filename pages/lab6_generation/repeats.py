@@ -37,7 +37,7 @@ def draw() -> None:
 
 def _controls(study: Study | None, problem: str | None) -> None:
     controls.choice(chosen.VIEW)
-    prompt.control(height=80, any_model=True)
+    prompt.control(height=80)
     text.problem(problem)
     prompt.notes(study and study.found)
     way = controls.choice(chosen.WAY, compact=True)

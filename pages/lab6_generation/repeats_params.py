@@ -1,7 +1,7 @@
 """What a learner can set in "Why it repeats"."""
 
 from components import runs, state
-from pages.lab6_generation.params import MODEL, PROMPT, SEED
+from pages.lab6_generation.params import PROMPT, SEED
 
 PROMPT_VIEW, HUNDRED_VIEW = "prompt", "hundred"
 VIEWS = {PROMPT_VIEW: "Your prompt", HUNDRED_VIEW: "A hundred texts"}
@@ -29,5 +29,5 @@ TEXTS = state.Number("re_texts", 20, "Texts of each kind", low=5, high=100, step
 RUN = runs.run_id("re_run", "repetition")
 
 PARAMS = [
-    PROMPT, MODEL, VIEW, WAY, TOP_P, TEMPERATURE, PENALTY, NGRAM, TOKENS, ENDS, SENTENCE, SEED, TEXTS, RUN,
+    PROMPT, VIEW, WAY, TOP_P, TEMPERATURE, PENALTY, NGRAM, TOKENS, ENDS, SENTENCE, SEED, TEXTS, RUN,
 ]  # fmt: skip

@@ -86,7 +86,7 @@ class Study:
 def study() -> Study:
     """Read the controls and compute; everything slow is kept."""
     n_new = state.get(chosen.TOKENS)
-    found = prompt.read(n_new, any_model=True)
+    found = prompt.read(n_new)
     way, free = state.get(chosen.WAY), state.get(chosen.ENDS)
     name = found.loaded.info.name
     forced, problem = None, None

@@ -29,7 +29,7 @@ _CONTROLS = """() => {
   const read = (part) => {
     if (part.dataset.testid === 'stSelectbox') return part.innerText
     if (part.dataset.testid === 'stButtonGroup')
-      return [...part.querySelectorAll('[aria-checked="true"], [aria-pressed="true"]')].map((button) => button.innerText)
+      return [...part.querySelectorAll('[aria-checked="true"], [aria-pressed="true"]')].map((one) => one.innerText)
     if (part.type === 'checkbox') return part.checked
     if (part.type === 'range') return part.getAttribute('aria-valuetext') ?? part.value
     return part.value

@@ -154,7 +154,7 @@ def test_the_problems_above_are_of_both_kinds():
     """Else the properties would hold of a search that always or never finds something."""
     seen = set()
 
-    @FEW
+    @settings(FEW, max_examples=150)
     @given(problems())
     def look(problem):
         seen.add((problem.best() is None, bool(problem.must), bool(problem.banned)))
