@@ -62,6 +62,18 @@ def test_all_beams_and_scores_are_those_of_generate(length_penalty, early_stoppi
         assert_same_beams(theirs, prompt, max_new_tokens=chance.choice([3, 6, 9]), **settings)
 
 
+@pytest.mark.parametrize("length_penalty", [1.0, 3.0])
+def test_beams_go_on_as_in_generate_where_the_likeliest_continuations_are_all_end_tokens(length_penalty):
+    """Behind every ending continuation another one must stand, however many end tokens there are."""
+    theirs = random_gpt2(9, seed=6)
+    theirs.generation_config.eos_token_id = None
+    likelier = torch.tensor([40.0, 0, 0, 0, 40, 0, 0, 0, 0])
+    theirs.lm_head.register_forward_hook(lambda _, given, out: out + likelier)
+    for num_beams in (2, 3):
+        settings = {"num_beams": num_beams, "length_penalty": length_penalty, "early_stopping": "never"}
+        assert_same_beams(theirs, [3, 5], max_new_tokens=5, eos_token_id=[0, 4], **settings)
+
+
 @pytest.mark.parametrize("make", [random_gpt2, random_llama])
 def test_a_model_opened_by_ours_and_read_by_the_lean_loop_finds_the_same_beams(make, tmp_path):
     theirs = make(40, seed=4)
