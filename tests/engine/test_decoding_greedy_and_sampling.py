@@ -20,7 +20,7 @@ def pair(request, tmp_path_factory):
 
 @pytest.mark.parametrize("ngram", [0, 2])
 @pytest.mark.parametrize("penalty", [1.0, 1.6])
-@pytest.mark.parametrize("eos", [None, 17, [2, 21, 33]], ids=str)
+@pytest.mark.parametrize("eos", [None, [2, 17, 21, 33]], ids=str)
 def test_greedy_writes_what_generate_writes(pair, penalty, ngram, eos):
     ours, theirs = pair
     for prompt in PROMPTS:
@@ -28,8 +28,7 @@ def test_greedy_writes_what_generate_writes(pair, penalty, ngram, eos):
         expected = generated(theirs, prompt, do_sample=False, eos_token_id=eos, **settings)[0]
         found = greedy(ours, prompt, eos_id=eos, **settings)
         assert found.ids == expected
-        ends = {17} if eos == 17 else set(eos or ())
-        assert found.finished == (found.ids[-1] in ends)
+        assert found.finished == (found.ids[-1] in (eos or ()))
 
 
 def test_greedy_ends_where_generate_ends_with_an_end_token_inside_the_text(pair):
@@ -84,7 +83,7 @@ def test_a_banned_phrase_counts_in_the_new_tokens_only():
 )
 def test_each_token_is_drawn_as_often_as_what_the_filters_leave_says(settings):
     """Within 4 standard errors of n draws; what is dropped never comes."""
-    model, n = Table(torch.tensor([[2.0, 1.5, 1.5, 0.3, 0.0, -0.4, -1.0, -3.0]] * 8)), 1000
+    model, n = Table(torch.tensor([[2.0, 1.5, 1.5, 0.3, 0.0, -0.4, -1.0, -3.0]] * 8)), 800
     filtered = Filters(**settings).apply(model.logits[:1], [[2]], [[]]).softmax(dim=-1)[0]
     found = sample(model, [2], max_new_tokens=1, num_return=n, seed=11, **settings)
     counts = torch.bincount(torch.tensor([text.ids[0] for text in found]), minlength=8)
@@ -95,7 +94,7 @@ def test_each_token_is_drawn_as_often_as_what_the_filters_leave_says(settings):
 
 def test_pairs_of_tokens_come_as_often_as_the_chain_rule_says():
     """The second draw of a text does not depend on the first one but through the model. Within 4 standard errors."""
-    model, n = Table.random(3, seed=2), 1000
+    model, n = Table.random(3, seed=2), 800
     first = model.logits[0].softmax(dim=-1)
     expected = first[:, None] * model.logits.softmax(dim=-1)  # (first token, second token)
     found = torch.tensor([text.ids for text in sample(model, [0], max_new_tokens=2, num_return=n, seed=3)])
@@ -110,7 +109,7 @@ def test_one_long_text_draws_each_token_as_often_as_it_should():
     assert ((torch.bincount(torch.tensor(ids), minlength=4) - 500 * probabilities).abs() <= 4 * error).all()
 
 
-@pytest.mark.parametrize("n", [5, 64, 65, 3000])
+@pytest.mark.parametrize("n", [5, 64, 65, 1000])
 def test_draw_stands_the_likeliest_first_and_gives_each_its_share(n):
     """Against a sum in double precision, at the middle of each token's stretch of [0, 1)."""
     logits = 4 * torch.randn(n, generator=torch.Generator().manual_seed(n))
