@@ -16,6 +16,7 @@ from engine.decoding.constraints import Constraints, State, UnsatisfiableConstra
 from engine.decoding.ending import Decode, Ending, check_prompt
 from engine.decoding.reading import open_reader
 from engine.decoding.records import BeamCandidate, BeamStep, Generation, make_generation
+from engine.threads import one_thread
 
 MOST_TRIED = 512  # beams up to which a search whose beams all ran into zero probabilities is tried again
 MOST_PENALTY = 50  # a power of the length that a number can still hold
@@ -200,6 +201,7 @@ class BeamSearch:
             prompt_ids=self.prompt,
         )
 
+    @one_thread()
     def _choices(self, logits: Tensor, step: int) -> tuple[dict[int, list[_Choice]], int]:
         """For each bank its best continuations, best first; and how many there are at all."""
         log_probs = logits.log_softmax(dim=-1)  # (live, vocab_size)

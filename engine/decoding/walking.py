@@ -16,6 +16,7 @@ from engine.decoding.ending import Decode, Ending, check_prompt
 from engine.decoding.reading import open_reader
 from engine.decoding.records import Candidate, Generation, TokenStep, make_generation
 from engine.decoding.settings import Filters
+from engine.threads import one_thread
 
 N_CANDIDATES = 10
 NEAR = 64  # tokens that are looked at before all of them are sorted
@@ -225,12 +226,14 @@ class _Walk:
             rows = [0] * before if step == 0 else list(range(before))
             logits = self.reader.advance([self.texts[number].ids[-1] for number in going], [rows[row] for row in left])
 
+    @one_thread()
     def _filter(self, logits: Tensor, going: list[int]) -> Tensor:
         if self.filters.changes_nothing:
             return logits
         texts = [self.texts[number] for number in going]
         return self.filters.apply(logits, [text.ids for text in texts], [text.new_ids for text in texts])
 
+    @one_thread()
     def _choose(self, text: _Text, step: int, logits: Tensor, filtered: Tensor, recorded: bool) -> TokenStep | None:
         """Choose the next token of one text from its filtered logits (vocab_size,)."""
         share, plain = None, logits.cpu().numpy()  # for single numbers NumPy answers quicker than torch

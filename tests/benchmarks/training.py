@@ -16,20 +16,19 @@ from engine.experiments.race_twin import RaceTwin
 from engine.experiments.sequence_tasks import TASKS
 from engine.experiments.sequence_training import SequenceConfig, Training
 from engine.experiments.torch_twin import TorchTwin
+from engine.threads import one_thread
 
 ROUNDS = 40
 Step = Callable[[], None]
 
 
+@one_thread()
 def main() -> None:
     """Prints one row a model: steps per second of ours and theirs, and the median of the ratios round by round."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     print("| training | ours, steps/s | torch's layers, steps/s | ours takes |\n|---|---|---|---|")
     for rows in (race(), encoder_decoder()):
         for name, ours, theirs in rows:
             _row(name, ours, theirs)
-    torch.set_num_threads(threads)
 
 
 def race() -> list[tuple[str, Step, Step]]:

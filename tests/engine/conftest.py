@@ -4,11 +4,19 @@ import pytest
 import torch
 
 from engine import models
+from engine.threads import one_thread
 
 
 @pytest.fixture(scope="session")
 def minilm():
     return models.load("minilm", device="cpu")
+
+
+@pytest.fixture
+def one_torch_thread():
+    """As in a worker: models this small wait longer for a second thread than it helps them."""
+    with one_thread():
+        yield
 
 
 @pytest.fixture

@@ -17,16 +17,8 @@ from engine.experiments.race_twin import first_steps
 from engine.jobs import stored, stored_names
 from engine.jobs.handle import DivergedError, Run
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 TINY = NormRaceConfig(n_layers=2, steps=12, d_model=8, n_heads=2, d_ff=8, batch=2, seq_len=4, vocab_size=6)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in a worker: two threads in such small matrices wait for each other more than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def events(run: Run) -> list[dict]:

@@ -151,16 +151,7 @@ def test_the_stored_heads_beat_guessing_and_their_card_says_how_they_were_made(s
     assert (folder / "model.safetensors").stat().st_size < 500_000
 
 
-@pytest.fixture
-def one_thread():
-    """As in training; two threads on busy cores wait for each other more than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("one_torch_thread")
 @pytest.mark.skipif(not DATA, reason="LABS_DATA does not name the folder with the texts the card was measured on")
 def test_the_cards_numbers_are_found_again(loaded, stored):
     recipe = training.Recipe(**stored.card["recipe"])

@@ -24,16 +24,8 @@ from engine.experiments.sequence_training import (
 from engine.experiments.torch_twin import TorchTwin
 from engine.jobs.handle import DivergedError, Run
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 TINY = SequenceConfig(d_model=16, n_heads=2, n_layers=1, d_ff=16, steps=30, batch=4, warmup=5)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in a worker: models this small wait longer for a second thread than it helps them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Here(Run):
