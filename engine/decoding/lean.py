@@ -19,6 +19,7 @@ from engine.rotary import rotary_turns
 
 ACTIVATIONS = {"relu", "gelu_tanh", "swiglu"}  # NumPy has no error function, which the exact GELU needs
 MOST_COPIED = 256_000_000  # bytes of a model's weights up to which they are laid out anew
+FEW_ROWS = 3  # up to which one vector after the other is quicker than a table, which BLAS first packs its weights for
 GELU_SCALE = np.float32((2 / np.pi) ** 0.5)
 
 
@@ -242,8 +243,16 @@ class _Linear:
         self.bias = None if bias is None else _array(bias)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """x (inputs,), or (..., inputs) laid out as one table."""
-        y = x @ self.weight if x.ndim < 3 else (x.reshape(-1, x.shape[-1]) @ self.weight).reshape(*x.shape[:-1], -1)
+        """x (inputs,) or (..., inputs)."""
+        rows = x.reshape(-1, x.shape[-1])
+        if x.ndim == 1:
+            y = x @ self.weight
+        elif len(rows) <= FEW_ROWS:
+            y = np.empty((*x.shape[:-1], self.weight.shape[1]), np.float32)
+            for row, result in zip(rows, y.reshape(len(rows), -1)):
+                np.matmul(row, self.weight, out=result)
+        else:
+            y = (rows @ self.weight).reshape(*x.shape[:-1], -1)
         if self.bias is not None:
             y += self.bias
         return y

@@ -6,40 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import screen
+from tests.browser.lanes import LANES, RUN_AND_TIME, lanes
 
 RACE = {"section": "race"}
 LONG = {**RACE, "ra_new": "480", "prompt": "It was raining, and"}  # greedy goes round in circles: nothing ends it
-
-# How many tokens each lane holds now. The figures stand in shadow roots.
-_LANES = """() => {
-  const found = []
-  const look = (root) => root.querySelectorAll('*').forEach((part) => {
-    if (part.shadowRoot) look(part.shadowRoot)
-    if (part.classList?.contains('lanes-text')) found.push(part.querySelectorAll('.lanes-token').length)
-  })
-  look(document)
-  return found
-}"""
-
-# Presses Run and notes the milliseconds until a new race's lanes hold their first token, looked at in every frame.
-_RUN_AND_TIME = f"""() => new Promise((done) => {{
-  const lanes = {_LANES}
-  const button = [...document.querySelectorAll('button')].find((one) => one.innerText.trim().endsWith('Run'))
-  const before = lanes().join()
-  const begun = performance.now()
-  button.click()
-  const look = () => {{
-    const now = lanes()
-    const waited = performance.now() - begun
-    if ((now.join() !== before && now.some((n) => n > 0)) || waited > 20000) done(waited)
-    else requestAnimationFrame(look)
-  }}
-  look()
-}})"""
-
-
-def lanes(page: Page) -> list[int]:
-    return page.evaluate(_LANES)
 
 
 def button(page: Page, name: str):
@@ -63,7 +33,7 @@ def test_the_first_token_is_there_at_once(opened):
     waited = []
     for _ in range(5):
         wait_for(opened, "Finished")
-        waited.append(opened.evaluate(_RUN_AND_TIME))
+        waited.append(opened.evaluate(RUN_AND_TIME))
     assert min(waited) < 1_000, f"first token after {waited} ms; 300 are the goal on a machine that does nothing else"
 
 
@@ -101,7 +71,7 @@ def test_settings_changed_while_it_writes_are_kept_for_the_next_run(page, server
     expect(page.get_by_text("these hold for the next one")).to_be_visible(timeout=screen.TIMEOUT)
     assert screen.link(page)["seed"] == "8"
     grown = lanes(page)
-    page.wait_for_function(f"before => ({_LANES})()[0] > before", arg=grown[0], timeout=screen.TIMEOUT)
+    page.wait_for_function(f"before => ({LANES})()[0] > before", arg=grown[0], timeout=screen.TIMEOUT)
     button(page, "Stop").click()
     wait_for(page, "What was written stays")
     assert screen.link(page)["seed"] == "8"
