@@ -5,12 +5,15 @@ learner who moves it faster than the server answers.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 
 from components import state, text
+
+SAID_AGAIN = 0.5  # seconds after a write in which further runs repeat it
 
 
 def slider(param: state.Number, *, high: float | None = None, returns_with: str = "a longer text") -> Any:
@@ -68,8 +71,7 @@ def choice(param: state.Choice, *, compact: bool = False, wrap: bool = False, la
 def several(param: state.Several, label_visibility: str = "visible") -> tuple[str, ...]:
     """Any of a few names, all in sight."""
     widget_key, shown = state.key(param), list(state.get(param))
-    if set(st.session_state.get(widget_key) or ()) != set(shown) or widget_key not in st.session_state:
-        st.session_state[widget_key] = shown
+    show(widget_key, shown, same=set(st.session_state.get(widget_key) or ()) == set(shown))
     st.pills(
         param.label,
         param.options,
@@ -78,7 +80,7 @@ def several(param: state.Several, label_visibility: str = "visible") -> tuple[st
         format_func=param.show,
         key=widget_key,
         help=param.help,
-        on_change=lambda: state.set_value(param, param.ordered(st.session_state[widget_key])),
+        on_change=lambda: remember(param, widget_key, param.ordered(st.session_state[widget_key])),
         label_visibility=label_visibility,
     )
     text.problem(state.problem(param))
@@ -133,21 +135,45 @@ def _widget(
     make: Callable[..., Any], param: state.Param, variant: str = "", *, shown: Any = None, **options: Any
 ) -> Any:
     # shown: what the widget shows where that is not the parameter's value.
-    widget_key, value = state.key(param) + variant, state.get(param) if shown is None else shown
-    if widget_key not in st.session_state or st.session_state[widget_key] != value:
-        st.session_state[widget_key] = value
-    make(param.label, key=widget_key, help=param.help, on_change=_remember, args=(param, widget_key), **options)
+    widget_key = state.key(param) + variant
+    show(widget_key, state.get(param) if shown is None else shown)
+    make(param.label, key=widget_key, help=param.help, on_change=remember, args=(param, widget_key), **options)
     text.problem(state.problem(param))
     return state.get(param)
+
+
+def show(widget_key: str, value: Any, *, same: bool | None = None) -> None:
+    """Make a widget show `value` where it shows another one. same: whether it does, where equality does not tell.
+
+    Streamlit tells the browser so in one run only, and drops what a run had to say if the next one begins before it
+    was sent. Therefore runs that follow at once say it again, unless the learner has moved the widget meanwhile.
+    """
+    held = st.session_state
+    if widget_key not in held or not (held[widget_key] == value if same is None else same):
+        _write(widget_key, value)
+    elif time.monotonic() < _written().get(widget_key, 0.0) + SAID_AGAIN:
+        held[widget_key] = value
+
+
+def _write(widget_key: str, value: Any) -> None:
+    st.session_state[widget_key] = value
+    _written()[widget_key] = time.monotonic()
+
+
+def _written() -> dict[str, float]:
+    """When each widget's value was last written by us."""
+    return st.session_state.setdefault("controls.written", {})
 
 
 def _write_again_when_it_changes(param: state.Param, high: float, shown: float) -> None:
     # A slider with another end is another widget to Streamlit, and would start at its low end.
     drawn = st.session_state.setdefault("controls.highs", {})
     if drawn.get(state.key(param), high) != high:
-        st.session_state[state.key(param)] = shown
+        _write(state.key(param), shown)
     drawn[state.key(param)] = high
 
 
-def _remember(param: state.Param, widget_key: str) -> None:
-    state.set_value(param, st.session_state[widget_key])
+def remember(param: state.Param, widget_key: str, value: Any = None) -> None:
+    """A widget's on_change: the learner's value holds from now on. value: what the widget's own one stands for."""
+    _written().pop(widget_key, None)
+    state.set_value(param, st.session_state[widget_key] if value is None else value)

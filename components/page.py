@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from components import drawing, errors, state, text, warm_up
+from components import controls, drawing, errors, state, text, warm_up
 from components.style import STYLE, STYLE_PRESENTING
 
 
@@ -66,8 +66,7 @@ def _header(title: str, hours: str, sections: list[Section], section_param: stat
 
 def _section_row(section_param: state.Choice) -> None:
     widget_key = state.key(section_param)
-    if st.session_state.get(widget_key) != state.get(section_param):
-        st.session_state[widget_key] = state.get(section_param)
+    controls.show(widget_key, state.get(section_param))
     st.segmented_control(
         section_param.label,
         section_param.options,
@@ -75,7 +74,8 @@ def _section_row(section_param: state.Choice) -> None:
         key=widget_key,
         required=True,
         label_visibility="collapsed",
-        on_change=lambda: state.set_value(section_param, st.session_state[widget_key]),
+        on_change=controls.remember,
+        args=(section_param, widget_key),
     )
 
 

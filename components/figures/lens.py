@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from components import drawing
 from components.figures.matrix import floats
-from components.figures.token_strip import Chip, columns, readable
+from components.figures.token_strip import Chip, columns, word
+from components.white_space import visible
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from engine.text_interface import TextInterface
 
 WEIGHT_STEPS = 65_535  # a weight travels as a whole number of this many steps
-END = "⟨end⟩"
-SIGNS = str.maketrans({" ": "·", "\n": "⏎", "\t": "→"})
 VIEWS = ("attention", "grid", "layers", "probability")
 
 
@@ -34,14 +33,9 @@ class Choice:
     head: int = 0
 
 
-def word(tokenizer: "TextInterface", number: int) -> str:
-    """One token as this figure shows it: its text with its white space, data to be escaped like any text."""
-    return END if number == tokenizer.eos_id else readable(tokenizer.token_bytes(number))
-
-
 def shown(tokenizer: "TextInterface", number: int) -> str:
-    """The same with white space as signs, as the figure writes it: for a sentence about the figure."""
-    return word(tokenizer, number).translate(SIGNS)
+    """A token with white space as signs, as the figure writes it: for a sentence about the figure."""
+    return visible(word(tokenizer, number))
 
 
 def chips(tokenizer: "TextInterface", ids: Iterable[int]) -> list[Chip]:

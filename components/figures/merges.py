@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from components import drawing
+from components.white_space import SIGNS
 
 if TYPE_CHECKING:
     from engine.tokenizer.history import History
 
-_SIGNS = {" ": "·", "\n": "⏎", "\t": "→", "\r": "␍"}
 _WIDE = 5  # characters of a long token that are shown at each end
 
 
@@ -67,8 +67,8 @@ def shown(token: bytes) -> str:
 
 
 def _sign(character: str) -> str:
-    if character in _SIGNS:
-        return _SIGNS[character]
+    if character in SIGNS:
+        return SIGNS[character]
     if unicodedata.combining(character):
         return "◌" + character  # an accent alone needs something to stand on
     return character if character.isprintable() else f"U+{ord(character):04X}"

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components import drawing
+from components.white_space import visible
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def describe(rounds: Sequence[RoundRow]) -> str:
     drafted = sum(len(row.proposed) for row in rounds)
     kept = sum(one.kept for row in rounds for one in row.proposed)
     first = [
-        f"round {number}: proposed {', '.join(one.text for one in row.proposed) or 'nothing'}, "
-        f"{sum(one.kept for one in row.proposed)} kept, then {row.own or 'the end'}"
+        f"round {number}: proposed {', '.join(visible(one.text) for one in row.proposed) or 'nothing'}, "
+        f"{sum(one.kept for one in row.proposed)} kept, then {visible(row.own or 'the end')}"
         for number, row in enumerate(rounds[:3], start=1)
     ]
     return f"{len(rounds)} rounds, {drafted} tokens drafted, {kept} kept; {'; '.join(first)}"

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components import drawing
 from engine.tokenizer import Token
+
+if TYPE_CHECKING:
+    from engine.text_interface import TextInterface
 
 NARROW = "\u202f"
 MOST_CHIPS = 2_000  # more cannot be read, and a browser needs a second for them
@@ -23,6 +26,11 @@ class Chip:
     note: str = ""  # a sentence shown under the pointer
     raw: bytes | None = None
     share: float | None = None  # 0 to 1: how far the chip is filled, from the bottom up; its number stands below it
+
+
+def word(tokenizer: "TextInterface", number: int) -> str:
+    """A token of a model's text with its white space, the end token by name; data, to be escaped like any text."""
+    return "⟨end⟩" if number == tokenizer.eos_id else readable(tokenizer.token_bytes(number))
 
 
 def readable(token: bytes) -> str:

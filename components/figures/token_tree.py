@@ -6,12 +6,12 @@ from typing import Any
 
 from components import drawing
 from components.figures.token_strip import readable
+from components.white_space import visible
 from engine.tokenizer.anatomy import Part
 
 INVISIBLE = {"\u200b": "ZWSP", "\u200c": "ZWNJ", "\u200d": "ZWJ", "\u2060": "WJ", "\ufeff": "BOM", "\u00ad": "SHY"}
 INVISIBLE |= {"\ufe0e": "VS15", "\ufe0f": "VS16"}
 _ALONE = re.compile("^[\u200b-\u200d\u2060\ufeff\ufe0e\ufe0f\u00ad]+|[\u200b-\u200d\u2060\ufeff\u00ad]+(?=$|⟨)")
-SIGNS = str.maketrans({" ": "·", "\t": "→", "\n": "⏎", "\r": "␍", "\u00a0": "⍽"})
 
 
 def draw(parts: Sequence[Part], *, key: str) -> Any:
@@ -40,7 +40,7 @@ def written(token: bytes) -> str:
     ('·the', 'E2')
     """
     named = _ALONE.sub(lambda found: " ".join(INVISIBLE[sign] for sign in found.group()), readable(token))
-    shown = named.translate(SIGNS)
+    shown = visible(named)
     return shown[1:-1] if shown[:1] == "⟨" and shown.find("⟩") == len(shown) - 1 else shown
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from components import audit, controls, drawing, runs, section, state, text
 from components.figures import matrix, plots
+from components.white_space import visible
 from engine import jobs
 from engine.encoder_decoder import EncoderDecoder
 from engine.experiments.sequence_decoding import share_on_same
@@ -156,7 +157,7 @@ def _alignment(look: dict, task: Task, whose: str) -> None:
     import torch
 
     rows = [f"{place} {character}" for place, character in enumerate(task.answer(task.example), 1)] + ["end"]
-    columns = [f"{place} {_visible(character)}" for place, character in enumerate(task.example, 1)] + ["end"]
+    columns = [f"{place} {visible(character)}" for place, character in enumerate(task.example, 1)] + ["end"]
     panels = [
         matrix.Panel(torch.tensor(layer), rows, columns, title=f"{whose}, decoder layer {number}")
         for number, layer in enumerate(look["alignment"], start=1)
@@ -175,10 +176,6 @@ def _alignment(look: dict, task: Task, whose: str) -> None:
 def _cell(rows: list[str]) -> int:
     """The size of a cell with which curves and alignments stand on one screen."""
     return min(28, 300 // len(rows)) if not state.presenting() else 34
-
-
-def _visible(character: str) -> str:
-    return "␣" if character == " " else character
 
 
 def _below(record: jobs.Record) -> None:

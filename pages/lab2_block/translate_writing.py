@@ -10,6 +10,7 @@ from torch import Tensor
 from components import audit, controls, errors, runs, section, state, text
 from components.figures import matrix, writing
 from components.text import escape
+from components.white_space import visible
 from engine import jobs
 from engine.decoder import Decoder
 from engine.encoder_decoder import EncoderDecoder
@@ -143,20 +144,20 @@ def _looking(step: WrittenToken, layer: int, head: int) -> Tensor:
 def _figure(study: Study, at: int, weights: Tensor, where: str) -> None:
     step = study.steps[at]
     writing.strip(
-        [*map(_visible, study.source), "end"],
+        [*map(visible, study.source), "end"],
         weights[at].tolist(),
-        [_visible(one.token) for one in study.steps[: at + 1]],
+        [visible(one.token) for one in study.steps[: at + 1]],
         n_places=len(study.steps),
         verdict=_verdict(study) if at + 1 == len(study.steps) else "",
     )
     matrix_column, candidates_column = st.columns([1.9, 1])
-    rows = [f"{place} {_visible(one.token)}" if place <= at + 1 else "" for place, one in enumerate(study.steps, 1)]
+    rows = [f"{place} {visible(one.token)}" if place <= at + 1 else "" for place, one in enumerate(study.steps, 1)]
     so_far = weights * (torch.arange(len(rows)) <= at)[:, None]  # what is not written yet has looked at nothing
     with matrix_column:
         panel = matrix.Panel(
             so_far,
             rows,
-            [*matrix.positions([*map(_visible, study.source)]), "end"],
+            [*matrix.positions([*map(visible, study.source)]), "end"],
             title="Where it looks",
             note=where,
             framed_row=at,
@@ -164,11 +165,7 @@ def _figure(study: Study, at: int, weights: Tensor, where: str) -> None:
         axes = {"row_axis": "it writes", "column_axis": "it looks at"}
         matrix.draw([panel], key="t.writing", **axes, max_cell=46 if state.presenting() else 33, numbers=False)
     with candidates_column:
-        writing.candidates(f"After “{_visible(step.before) or 'start'}”", step.candidates)
-
-
-def _visible(characters: str) -> str:
-    return characters.replace(" ", "␣")
+        writing.candidates(f"After “{visible(step.before) or 'start'}”", step.candidates)
 
 
 def _verdict(study: Study) -> str:
@@ -180,16 +177,16 @@ def _verdict(study: Study) -> str:
 def _notice(study: Study, at: int, weights: Tensor) -> str:
     step, columns = study.steps[at], [*study.source, "the end token"]
     most = int(weights[at].argmax())
-    seen = f"“{escape(_visible(columns[most]))}” ({most + 1})" if most < len(study.source) else "the end token"
+    seen = f"“{escape(visible(columns[most]))}” ({most + 1})" if most < len(study.source) else "the end token"
     second, chance = step.candidates[1]
-    said = "the end token, so its answer ends here," if step.token == "end" else f"“{escape(_visible(step.token))}”"
+    said = "the end token, so its answer ends here," if step.token == "end" else f"“{escape(visible(step.token))}”"
     whole = f"The whole answer is <code>{escape(study.written or '(nothing)')}</code>, and that is " + (
         "right." if study.right else f"wrong: <code>{escape(study.answer)}</code> would be right."
     )
     sure, less = writing.share_words(step.probability), writing.share_words(chance)
     return (
         f"Step {at + 1} of {len(study.steps)}: it writes {said} with probability {sure}; next best is "
-        f"“{escape(_visible(second))}” with {less}. It looks most at {seen}, with {weights[at, most]:.0%} of its "
+        f"“{escape(visible(second))}” with {less}. It looks most at {seen}, with {weights[at, most]:.0%} of its "
         f"looking. {whole} {_seen_before(study)} {_model_words(study)}"
     )
 
@@ -227,7 +224,7 @@ def _table(study: Study) -> "pd.DataFrame":
             {
                 "step": place,
                 "written": step.text,
-                "token": _visible(step.token),
+                "token": visible(step.token),
                 "probability": step.probability,
                 **{f"{rank}. candidate": f"{token} {share:.4f}" for rank, (token, share) in _ranked(step)},
             }

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable
 
 from components.figures.token_strip import Chip, readable
 from components.text import escape
+from components.white_space import visible
 from engine.tokenizer import BPETokenizer
 from engine.tokenizer.faults import is_partial
-
-SIGNS = str.maketrans({" ": "·", "\t": "→", "\n": "⏎", "\r": "␍"})
 
 
 def from_ids(tokenizer: BPETokenizer, ids: Iterable[int], *, marked: Collection[int] | None = None) -> list[Chip]:
@@ -46,7 +45,7 @@ def _note(token: bytes, special: bool) -> str:
 
 def quote(piece: str | bytes) -> str:
     """A token or a short text within a sentence, as HTML: white space visible, bytes of a cut character in hex."""
-    shown = escape((readable(piece) if isinstance(piece, bytes) else piece).translate(SIGNS), 60)
+    shown = escape(visible(readable(piece) if isinstance(piece, bytes) else piece), 60)
     return f"<code style='unicode-bidi: isolate'>{shown}</code>"
 
 

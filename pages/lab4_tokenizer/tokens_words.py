@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from components.figures.token_tree import written
 from components.text import escape
+from components.white_space import visible
 from engine.tokenizer import BPETokenizer, Token
 from engine.tokenizer.anatomy import Cut, Line, Part, Uses, cut_differently
 from engine.tokenizer.pieces import splitter
@@ -95,7 +96,7 @@ def _around(line: Line) -> str:
     before, after = line.text[: line.start], line.text[line.end :]
     left = ("…" if len(before) > AROUND else "") + before[-AROUND:]
     right = after[:AROUND] + ("…" if len(after) > AROUND else "")
-    token = escape(line.text[line.start : line.end].replace(" ", "·"))
+    token = escape(visible(line.text[line.start : line.end]))
     return (
         f"{escape(left)}<b style='background: color-mix(in srgb, #0072B2 24%, transparent)'>{token}</b>{escape(right)}"
     )

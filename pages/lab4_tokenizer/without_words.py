@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from components.figures import token_strip
 from components.text import escape
+from components.white_space import visible
 from pages.lab4_tokenizer import chips
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ MOST_NAMED = 4
 
 def plain(token: bytes) -> str:
     """A token as text with visible white space; the bytes in hexadecimal when it is no whole character."""
-    return token_strip.readable(token).translate(chips.SIGNS)
+    return visible(token_strip.readable(token))
 
 
 def title_without(study: "Study") -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from components.text import escape
+from components.white_space import visible
 from engine.tokenizer import BPETokenizer, faults
 from engine.tokenizer.faults import Unused
 from pages.lab4_tokenizer import chips
@@ -159,7 +160,7 @@ def _about_magikarp(tokenizer: BPETokenizer, found: Reading) -> str:
 
 
 def _written(token: Unused) -> str:
-    return token.bytes.decode("utf-8", "backslashreplace").translate(chips.SIGNS)
+    return visible(token.bytes.decode("utf-8", "backslashreplace"))
 
 
 def _hex(token: bytes) -> str:

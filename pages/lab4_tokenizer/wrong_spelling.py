@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from components.white_space import visible
 from engine.tokenizer import BPETokenizer, faults
 from pages.lab4_tokenizer import chips
 from pages.lab4_tokenizer.chips import quote
@@ -221,5 +222,5 @@ def _tokens(count: int) -> str:
 
 def _entry(tokenizer: BPETokenizer, text: str) -> dict:
     tokens = tokenizer.tokens(text)
-    cut = " | ".join(token.bytes.decode("utf-8", "backslashreplace").translate(chips.SIGNS) for token in tokens)
-    return {"text": text.translate(chips.SIGNS), "tokens": len(tokens), "cut": cut, "ids": str([t.id for t in tokens])}
+    cut = " | ".join(visible(token.bytes.decode("utf-8", "backslashreplace")) for token in tokens)
+    return {"text": visible(text), "tokens": len(tokens), "cut": cut, "ids": str([t.id for t in tokens])}

@@ -147,7 +147,7 @@ def forms(study: Study) -> str:
     more = len(study.settings.banned) - len(study.asked.banned_phrases)
     extra = f" (here it took {more} such {'spelling' if more == 1 else 'spellings'})" if more else ""
     return (
-        "To a model “dragon” after a space (␣), without one, and with a capital are different tokens. "
+        "To a model “dragon” after a space (·), without one, and with a capital are different tokens. "
         "<b>Required</b> means one of these forms; a word that is listed twice is required in its form with a space, "
         "at two places. <b>Banned</b> means all of them, in capitals too. Other tokens can spell a word as well, such "
         "as d + ra + gon: where the best text does that with a banned word, this spelling is banned too and the search "

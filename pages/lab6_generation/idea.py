@@ -12,7 +12,7 @@ from engine.decoding.measures import repeated
 from engine.decoding.walking import draw as draw_token
 from pages.lab6_generation import idea_study, prompt
 from pages.lab6_generation import idea_words as words
-from pages.lab6_generation.flowing import flowing, generated
+from pages.lab6_generation.by_transformers import generated
 from pages.lab6_generation.idea_study import N_NEW, Study
 from pages.lab6_generation.params import SEED
 
@@ -78,7 +78,7 @@ def _side(study: Study, written: Generation, title: str, rule: str, role: str) -
     return duel.Side(
         title,
         rule,
-        [flowing(study.prompt, one) for one in written.ids],
+        [study.prompt.word(one) for one in written.ids],
         [idea_study.choice(study.prompt, step) for step in written.steps],
         idea_study.marked_from(written.ids),
         idea_study.repeats(written.ids),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 READING = (
     "Play, or move the slider: both texts grow token by token (a token is a word or a piece of one). The bars are the "
     "model’s <b>distribution</b>: for each token that could come next, its probability. Framed: the token that was "
-    "chosen from it; ␣ is a space. Orange and underlined: runs of four tokens that stood before. ▶: they part here."
+    "chosen from it; · is a space. Orange and underlined: runs of four tokens that stood before. ▶: they part here."
 )
 
 

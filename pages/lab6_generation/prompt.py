@@ -7,6 +7,7 @@ import streamlit as st
 
 from components import controls, language_models, state, text
 from components.figures import token_strip
+from components.white_space import visible
 from engine import models
 from pages.lab6_generation.params import MODEL, PROMPT
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from engine.transformer import CausalLM
 
 MODEL_NAME = "story-lm"
-SIGNS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "→"})
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,13 @@ class Prompt:
         """The text of new tokens, end tokens left out."""
         return self.tokenizer.decode([one for one in ids if one != self.eos_id])
 
-    def token(self, number: int) -> str:
-        """One token as it is shown: spaces and line ends as signs, bytes that are no whole character in hexadecimal.
+    def word(self, number: int) -> str:
+        """One token as a part of a text: its spaces and line ends are themselves. It is data, to be escaped."""
+        return token_strip.word(self.tokenizer, number)
 
-        It is data, to be escaped like any text.
-        """
-        if number == self.eos_id:
-            return "⟨end⟩"
-        return token_strip.readable(self.tokenizer.token_bytes(number)).translate(SIGNS)
+    def token(self, number: int) -> str:
+        """The same alone, with signs for its spaces and line ends."""
+        return visible(self.word(number))
 
 
 def read(max_new_tokens: int, field: state.Text = PROMPT, *, any_model: bool = False) -> Prompt:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from components import models
 from engine.decoding.race import Lane, Race, Text
 from engine.decoding.settings import Filters
-from pages.lab6_generation.flowing import generated
+from pages.lab6_generation.by_transformers import generated
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

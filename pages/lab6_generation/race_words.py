@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from components import text
 from engine.decoding import measures
 from engine.decoding.race import Text, partings
-from pages.lab6_generation.flowing import flowing
 from pages.lab6_generation.prompt import Prompt
 from pages.lab6_generation.race_settings import TITLES, Wish
 
@@ -47,7 +46,7 @@ STRATEGIES = {
 
 def tokens(found: Prompt, ids: Sequence[int]) -> list[str]:
     """Each token as the lanes show it: a line end as its sign, so that a lane stays a few lines high."""
-    return [flowing(found, one).replace("\n", "⏎ ") for one in ids]
+    return [found.word(one).replace("\n", "⏎ ") for one in ids]
 
 
 def numbers(one: Text) -> list[str]:

@@ -8,6 +8,7 @@ import streamlit as st
 from components import audit, models, section, state
 from components.figures import rounds
 from components.text import escape
+from components.white_space import visible
 from engine import models as known
 from engine.decoding import SpeculativeGeneration, greedy, speculative
 from pages.lab6_generation.prompt import Prompt
@@ -95,10 +96,10 @@ def figure(live: Live) -> None:
 def _row(live: Live, one: object) -> rounds.RoundRow:
     chances = [*one.chances, *[None] * (len(one.proposed) - len(one.chances))]
     proposed = [
-        rounds.Proposed(live.prompt.token(token), chance, place < one.n_accepted)
+        rounds.Proposed(live.prompt.word(token), chance, place < one.n_accepted)
         for place, (token, chance) in enumerate(zip(one.proposed, chances, strict=True))
     ]
-    return rounds.RoundRow(proposed, None if one.token_id is None else live.prompt.token(one.token_id))
+    return rounds.RoundRow(proposed, None if one.token_id is None else live.prompt.word(one.token_id))
 
 
 def notice(live: Live) -> str:
@@ -148,4 +149,4 @@ def compared(speeds: Speeds) -> str:
 
 
 def _shown(tokenizer: object, token: int) -> str:
-    return tokenizer.decode([token]).replace(" ", "␣")
+    return visible(tokenizer.decode([token]))

@@ -104,7 +104,7 @@ def _column(study: Study, stage: Stage) -> distribution.Column:
 
 def _below(study: Study) -> None:
     section.reading(
-        "Row: a token that could come next (␣ is a space). Columns: its probability on the way from the model to the "
+        "Row: a token that could come next (· is a space). Columns: its probability on the way from the model to the "
         "draw. Each filter works on what the one before it left, and what is left adds up to 1 again. <b>Kept "
         "mass</b>: what these tokens had of the model’s own probability. <b>Entropy</b>: how open the choice is; 0 is "
         "no choice."

@@ -37,7 +37,7 @@ def test_arrows_enter_and_backspace_write_without_a_mouse(decoder):
         expect(tokens(decoder)).to_have_count(count)
         screen.settle(decoder)
     decoder.keyboard.press("Backspace")
-    expect(tokens(decoder)).to_have_text(["␣named", "␣Spot"])
+    expect(tokens(decoder)).to_have_text(["·named", "·Spot"])
 
 
 def test_a_click_on_a_token_forks_before_it_and_both_texts_stay(decoder):
@@ -46,7 +46,7 @@ def test_a_click_on_a_token_forks_before_it_and_both_texts_stay(decoder):
         expect(tokens(decoder)).to_have_count(count)
         screen.settle(decoder)
     decoder.locator(".walk-token").nth(1).click()
-    expect(tokens(decoder)).to_have_text(["␣named"])
+    expect(tokens(decoder)).to_have_text(["·named"])
     expect(decoder.locator(".walk-fork")).to_have_count(2)
     screen.settle(decoder)
     decoder.locator(".walk-open").first.click()
@@ -63,7 +63,7 @@ def test_the_dart_walks_through_a_text(page, server):
     for _ in range(3):
         before, hit = field.input_value(), page.locator(".dist-token.is-drawn").inner_text()
         page.get_by_role("button", name="Append this token").click()
-        expect(field).to_have_value(before + hit.removeprefix("▶ ").strip().replace("␣", " "))
+        expect(field).to_have_value(before + hit.removeprefix("▶ ").strip().replace("·", " "))
         screen.settle(page)
     assert screen.breakages(page) == []
     assert screen.disagreements(page) == []

@@ -62,6 +62,26 @@ def test_all_impossible_values_at_once_give_one_sentence_each_and_keep_every_con
     assert len(page.get("html")) == 4
 
 
+def test_a_written_value_is_said_again_while_the_first_word_may_be_lost(monkeypatch):
+    """set_value in a message makes the browser show the value; a message may be dropped when another run begins."""
+    now = 100.0
+    monkeypatch.setattr("components.controls.time.monotonic", lambda: now)
+    page = AppTest.from_function(every_control, default_timeout=30).run()
+    said = [page.slider[0].proto.set_value]
+    for passed in (0.1, 1.0):
+        now += passed
+        said.append(page.run().slider[0].proto.set_value)
+    assert said == [True, True, False]
+
+
+def test_what_the_learner_moves_is_not_written_over(monkeypatch):
+    monkeypatch.setattr("components.controls.time.monotonic", lambda: 100.0)
+    page = AppTest.from_function(every_control, default_timeout=30).run()
+    page.slider[0].set_value(5).run()
+    assert values_of(page)[0] == 5
+    assert not page.run().slider[0].proto.set_value
+
+
 def slider_as_long_as_the_text():
     from components import controls, state
 

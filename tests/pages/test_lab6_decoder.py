@@ -37,7 +37,7 @@ def code(*texts: tuple[int, ...], active: int = 0) -> str:
 
 
 def text_of(page) -> str:
-    return "".join(one["text"] for one in page.figure("walk")["chosen"]).replace("␣", " ")
+    return "".join(one["text"] for one in page.figure("walk")["chosen"]).replace("·", " ")
 
 
 def rows(page) -> dict[str, float]:

@@ -41,7 +41,7 @@ def test_the_page_opens_on_transformers_numbers_and_its_link_is_bare(open_lab6):
     best = logits.softmax(-1).topk(step_study.N_ROWS)
     figure = page.figure("distribution")
     assert column(page, "Model")["probabilities"] == pytest.approx(best.values.tolist(), abs=1e-5)
-    names = [models.story_lm().tokenizer.token_bytes(one).decode().replace(" ", "␣") for one in best.indices.tolist()]
+    names = [models.story_lm().tokenizer.token_bytes(one).decode().replace(" ", "·") for one in best.indices.tolist()]
     assert figure["tokens"] == names
     processors = [theirs.TemperatureLogitsWarper(0.8), theirs.TopKLogitsWarper(8), theirs.TopPLogitsWarper(0.9)]
     left = theirs.LogitsProcessorList(processors)(torch.tensor([ids_of(TEXT)]), logits[None].clone())[0].softmax(-1)
@@ -104,7 +104,7 @@ def test_appending_the_drawn_token_again_and_again_writes_what_sampling_writes(o
         models.story_lm().model, ids_of(TEXT), max_new_tokens=6, temperature=1.1, top_k=8, top_p=0.9, seed=11
     )
     for place, token in enumerate(expected.ids):
-        assert drawn(page) == models.story_lm().tokenizer.token_bytes(token).decode().replace(" ", "␣")
+        assert drawn(page) == models.story_lm().tokenizer.token_bytes(token).decode().replace(" ", "·")
         page.press("Append this token")
         assert page.link()["st_throw"] == str(place + 2)
     assert page.widget("st_text").value == TEXT + models.story_lm().tokenizer.decode(expected.ids)

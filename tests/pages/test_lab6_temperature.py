@@ -83,7 +83,7 @@ def test_the_draws_are_counted_against_the_distribution(open_lab6, story):
     theirs = (models.load_reference("story-lm")(ids).logits[0, -1] / 1.5).softmax(dim=-1)
     first = int(theirs.argmax())
     said = re.search(r"2,000 first tokens drawn at this temperature: (\S+) (\d+) times \((\d+) expected\)", page.html())
-    assert said[1].strip("␣") == story.tokenizer.decode([first]).strip()
+    assert said[1].strip("·") == story.tokenizer.decode([first]).strip()
     assert int(said[3]) == round(2000 * theirs[first].item())
     assert abs(int(said[2]) - int(said[3])) < 4.5 * math.sqrt(2000 * theirs[first].item() * (1 - theirs[first].item()))
 

@@ -2,8 +2,7 @@
 // data: { letters: [character], names, details, row_roles, blocks: [[[start, end, prefix, note, n tokens, alone, unknown]]] }
 
 import { readTheme } from "./theme.js"
-
-const SIGNS = { " ": "·", "\n": "⏎", "\t": "→", "\r": "␍" }
+import { SIGNS } from "./white_space.js"
 
 export function create(host) {
   const box = Object.assign(document.createElement("div"), { className: "cuts" })

@@ -2,13 +2,13 @@
 // around them. So a merge is seen as two boxes that become one. Only the lines in sight are painted.
 
 import { mix, readableOn, sizeCanvas } from "./theme.js"
+import { SIGNS } from "./white_space.js"
 
 const NARROWEST = 13 // pixels a byte, where each is a letter
 const NARROWEST_HEX = 17 // where some are two hexadecimal digits
 const WIDEST = 21
 const LINES = 5 // in sight; more are reached by scrolling
 const INVISIBLE = /[\p{C}\p{Z}]/u
-const SIGNS = { " ": "·", "\n": "⏎", "\t": "→", "\r": "␍" }
 const UNITS = /\n|[^\S\n]*[^\s]+|[^\S\n]+/g // what is kept on one line: a word with the space before it
 
 // Characters, and for each byte the merge that joined it to the byte before it (0: none does).

@@ -2,7 +2,9 @@
 // data: { prompt, reads, rounds: [{ proposed: [{ text, chance (null: not checked), kept }], own (null: the text ended) }] }
 // Pointing at a round, or stepping to it by keyboard, lights up its tokens in the text, and the other way round.
 
+import { visible } from "./token_strip.js"
 import { makeTip, readTheme } from "./theme.js"
+import { SIGNS } from "./white_space.js"
 
 const STYLE = `
 .rounds { font-size: calc(14.5px * var(--scale)); font-variant-numeric: tabular-nums; }
@@ -76,12 +78,12 @@ function row(round, number) {
   line.append(make("b", "", number + 1))
   for (const one of round.proposed) {
     const look = one.kept ? "kept" : one.chance == null ? "idle" : "lost"
-    const chip = token(one.text, look, number)
+    const chip = token(visible(one.text), look, number)
     chip.dataset.tip = one.chance == null ? "not looked at: a token before it was not kept" : `${one.kept ? "kept" : "not kept"}; the chance to be kept was ${one.chance.toFixed(2)}`
     line.append(chip)
   }
   if (round.own != null) {
-    const chip = token(round.own, "own", number)
+    const chip = token(visible(round.own), "own", number)
     const corrects = round.proposed.some((one) => one.chance != null && !one.kept)
     chip.dataset.tip = corrects ? "put in its place by the large model" : round.proposed.length ? "all were kept: one more comes with the same reading" : "written without a draft"
     line.append(make("span", "rounds-arrow", "→"), chip)
@@ -91,7 +93,7 @@ function row(round, number) {
 
 // In running text a space is a space; in the rounds it is a sign, so that it can be seen where a token begins.
 function spaced(text) {
-  return text.replaceAll("␣", " ")
+  return text.replaceAll("\n", SIGNS["\n"])
 }
 
 function token(text, look, number) {

@@ -4,10 +4,10 @@
 // tokens_live.js uses the same chips below a text that is being typed, lens.js above what a model makes of a text.
 
 import { formatNumber, makeTip, mix, readTheme } from "./theme.js"
+import { SIGNS } from "./white_space.js"
 
 export const TINTS = ["query", "key", "value", "output"]
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/
-const SPACES = { " ": "·", "\u00a0": "⍽", "\t": "→", "\n": "⏎", "\r": "␍" }
 const INVISIBLE = { "\u200b": "ZWSP", "\u200c": "ZWNJ", "\u200d": "ZWJ", "\u2060": "WJ", "\ufeff": "BOM", "\ufe0e": "VS15", "\ufe0f": "VS16", "\u00ad": "SHY" }
 
 export function create(host) {
@@ -158,7 +158,7 @@ function written(text, showSpace) {
     shown.textContent = text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "") || "\u00a0"
     return shown
   }
-  for (const part of text.split(/([ \t\n\r\u00a0])/)) if (part) shown.append(SPACES[part] ? make("i", "", SPACES[part]) : named(part))
+  for (const part of text.split(/([ \t\n\r\u00a0])/)) if (part) shown.append(SIGNS[part] ? make("i", "", SIGNS[part]) : named(part))
   return shown
 }
 
@@ -175,7 +175,7 @@ function named(part) {
 
 // The text with its white space as signs, for one line.
 export function visible(text) {
-  const signs = [...text.replace(/[ \t\n\r\u00a0]/g, (sign) => SPACES[sign])]
+  const signs = [...text.replace(/[ \t\n\r\u00a0]/g, (sign) => SIGNS[sign])]
   const short = signs.length > 60 ? `${signs.slice(0, 59).join("")}…` : signs.join("")
   const shown = named(short)
   return typeof shown === "string" ? shown : shown.textContent

@@ -1,17 +1,9 @@
-"""Written texts as they flow: their tokens as text, and the same text as transformers would write it."""
+"""The same text as transformers would write it."""
 
 from typing import TYPE_CHECKING
 
-from components.figures import token_strip
-from pages.lab6_generation.prompt import Prompt
-
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-def flowing(found: Prompt, number: int) -> str:
-    """One token as a part of a text: its spaces and line ends are themselves. It is data, like any text."""
-    return "⟨end⟩" if number == found.eos_id else token_strip.readable(found.tokenizer.token_bytes(number))
 
 
 def generated(
