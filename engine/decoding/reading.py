@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from engine.causal_lm import CausalLM
+from engine.decoding.fixed import FixedReader, fixed_can_read
 from engine.decoding.lean import LeanReader, lean_can_read
 
-READINGS = ("auto", "lean", "cached", "whole")
+READINGS = ("auto", "lean", "cached", "fixed", "whole")
 
 
 class Reader(Protocol):
@@ -37,7 +38,8 @@ def open_reader(model: object, max_len: int, *, reading: str = "auto") -> Reader
 
     reading: "whole" reads the whole text again at each step, which any model with next_logits can do; "cached" goes
     through the modules of a CausalLM with their cache; "lean" is the same arithmetic without the modules, for the
-    shapes it knows on a processor; "auto" is the fastest that the model allows.
+    shapes it knows on a processor; "fixed" reads one text in steps that a CUDA graph can repeat; "auto" is lean, else
+    cached, else whole.
     Raises ValueError for a reading that is unknown or that this model cannot do.
     """
     if reading not in READINGS:
@@ -46,13 +48,15 @@ def open_reader(model: object, max_len: int, *, reading: str = "auto") -> Reader
         raise ValueError(f"model must have next_logits(ids), got a {type(model).__name__}")
     causal = isinstance(model, CausalLM)
     if reading == "whole" or not causal:
-        if reading in ("lean", "cached"):
+        if reading in ("lean", "cached", "fixed"):
             raise ValueError(f"reading must be whole for a {type(model).__name__}: it has no cache, got {reading!r}")
         return WholeReader(model)
-    if lean_can_read(model) and reading != "cached":
+    if reading in ("auto", "lean") and lean_can_read(model):
         return LeanReader(model, max_len)
-    if reading == "lean":
-        raise ValueError("reading must be cached or whole for this model: the lean loop does not know its shape")
+    if reading == "fixed" and fixed_can_read(model):
+        return FixedReader(model, max_len)
+    if reading in ("lean", "fixed"):
+        raise ValueError(f"reading must be cached or whole for this model: {reading} does not know its shape")
     return CachedReader(model, max_len)
 
 

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from components import audit, controls, drawing, section, state, text
+from components import audit, controls, section, state, text
 from components.figures import beam_tree
 from engine.decoding import BeamSearch
 from pages.lab6_generation import beam_words as words
-from pages.lab6_generation import prompt
+from pages.lab6_generation import prompt, searching
 from pages.lab6_generation.beam_study import (
     BEAMS,
     EARLY_STOPPING,
@@ -24,6 +24,7 @@ from pages.lab6_generation.params import ENDS, MODEL, PROMPT
 
 QUESTION = "What does a decoder gain by keeping several texts at once?"
 KEY = "beam.tree"
+TURN = "be.turn"
 PARAMS = [PROMPT, MODEL, BEAMS, PENALTY, EARLY_STOPPING, ENDS, LENGTH, NGRAM, STEP]
 
 SAD = "Lily was sad because"
@@ -62,19 +63,11 @@ def _figure(now: Study) -> None:
         decode=now.prompt.decode,
         root=now.prompt.token(now.prompt.ids[-1]),
         shown=min(state.get(STEP), now.tree.n_columns),
-        turn=st.session_state.get("be.turn", 0),
+        turn=st.session_state.get(TURN, 0),
         key=KEY,
         alt=words.alt(now),
-        on_change=_take,
+        on_change=lambda: searching.take_step(KEY, STEP, TURN),
     )
-
-
-def _take() -> None:
-    """The step at which the learner rests."""
-    event = drawing.result(KEY)
-    if event and event.get("type") == "step":
-        state.set_value(STEP, int(min(max(event["step"], STEP.low), STEP.high)))
-        st.session_state["be.turn"] = event["turn"]
 
 
 def _below(now: Study) -> None:

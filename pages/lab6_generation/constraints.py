@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import audit, controls, drawing, section, state, text
+from components import audit, controls, section, text
 from components.figures import banks
 from engine.decoding import BeamSearch
 from engine.decoding.constraints import Constraints
@@ -26,6 +26,7 @@ from pages.lab6_generation.params import MODEL, PROMPT
 
 QUESTION = "How can a text be made to hold the words you want?"
 KEY = "constraints.banks"
+TURN = "co.turn"
 PARAMS = [PROMPT, MODEL, WORDS, BANNED, BEAMS, LENGTH, STEP]
 
 
@@ -55,19 +56,11 @@ def _figure(now: Study) -> None:
         winner=searching.path(now.search.steps, now.search.nodes[0]),
         decode=now.prompt.decode,
         shown=now.step,
-        turn=st.session_state.get("co.turn", 0),
+        turn=st.session_state.get(TURN, 0),
         key=KEY,
         alt=words.alt(now),
-        on_change=_take,
+        on_change=lambda: searching.take_step(KEY, STEP, TURN),
     )
-
-
-def _take() -> None:
-    """The step at which the learner rests."""
-    event = drawing.result(KEY)
-    if event and event.get("type") == "step":
-        state.set_value(STEP, int(min(max(event["step"], STEP.low), STEP.high)))
-        st.session_state["co.turn"] = event["turn"]
 
 
 def _below(now: Study) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from components import models
+from components import drawing, models, state
 from engine.decoding import BeamSearch, BeamStep, Generation, greedy
 from engine.decoding.remembering import Remembering
 from pages.lab6_generation.prompt import Prompt
@@ -118,3 +118,11 @@ def path(steps: Iterable[BeamStep], node: int) -> list[int]:
         found.append(node)
         node = parents[node]
     return found[::-1]
+
+
+def take_step(key: str, step: state.Number, turn: str) -> None:
+    """The step at which the learner rests in the figure `key`. turn: where the session counts the figure's answers."""
+    event = drawing.result(key)
+    if event and event.get("type") == "step":
+        state.set_value(step, int(min(max(event["step"], step.low), step.high)))
+        st.session_state[turn] = event["turn"]

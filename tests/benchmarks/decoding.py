@@ -39,6 +39,7 @@ def main() -> None:
     readings(ours, prompt, large)
     constrained(ours, prompt, tokenizer)
     memory(ours, prompt, large)
+    on_a_graphics_card((("story-lm", ours, theirs, prompt), ("GPT-2 shape, 124M", large, large_theirs, [100] * 8)))
 
 
 def story_lm() -> tuple[CausalLM, torch.nn.Module, list[int], BPETokenizer]:
@@ -95,8 +96,8 @@ def against_generate(ours, theirs, prompt, large, large_theirs) -> None:
 
 def generate(theirs: torch.nn.Module, prompt: list[int], n: int, settings: dict) -> list[int] | None:
     """New tokens; None where they were drawn, since the two libraries draw other random numbers."""
-    mask = torch.ones(1, len(prompt), dtype=torch.long)
-    found = theirs.generate(torch.tensor([prompt]), attention_mask=mask, max_new_tokens=n, **settings)
+    ids = torch.tensor([prompt], device=theirs.device)
+    found = theirs.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=n, **settings)
     return None if settings["do_sample"] else found[0, len(prompt) :].tolist()
 
 
@@ -162,6 +163,25 @@ def memory(ours, prompt, large) -> None:
         size = bytes_a_token(model)
         print(f"| {name} | {size / 1e6:.1f} MB | {size * speed / 1e9:.1f} GB/s | {size * speed / bandwidth:.0%} |")
     print("\nA share above 100% is possible where the weights fit the processor's cache.")
+
+
+def on_a_graphics_card(cases: tuple) -> None:
+    """Greedy decoding step by step, as a CUDA graph (recorded anew for each text), and by transformers."""
+    if not torch.cuda.is_available():
+        return print("\nNo graphics card: tokens per second with and without CUDA graphs are left out.")
+    print(f"\n| greedy on {torch.cuda.get_device_name()}, tokens per second | without graphs | with | transformers |")
+    print("|---|---|---|---|")
+    for name, ours, theirs, start in cases:
+        ours.cuda(), theirs.cuda()
+        runs = [
+            lambda reading=reading, ours=ours, start=start: greedy(
+                ours, start, max_new_tokens=NEW_TOKENS, reading=reading
+            )
+            for reading in ("cached", "fixed")
+        ]
+        runs.append(lambda theirs=theirs, start=start: generate(theirs, start, NEW_TOKENS, {"do_sample": False}))
+        print(f"| {name} | " + " | ".join(f"{speed:.0f}" for speed in alternating(runs, NEW_TOKENS)) + " |", flush=True)
+    return None
 
 
 def bytes_a_token(model: CausalLM) -> int:

@@ -1,4 +1,4 @@
-"""The three ways of reading give the same logits: the lean loop, the modules with a cache, the whole text each time."""
+"""All ways of reading give the same logits: lean, in fixed shapes, by the modules with a cache, the whole text anew."""
 
 import copy
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.causal_lm import CausalLM
 from engine.decoding import beam_search, greedy, sample
+from engine.decoding.fixed import FixedReader
 from engine.decoding.lean import LeanReader, lean_can_read
 from engine.decoding.reading import CachedReader, WholeReader, open_reader
 from engine.model_config import ModelConfig
@@ -124,6 +125,47 @@ LONG = [
 ]
 
 
+ALONE = [
+    [4, 9, 9, 1],
+    ("advance", [3], [0]),
+    ("advance", [5], [0]),
+    ("extend", [4, 4, 12, 13]),
+    ("advance", [8], [0]),
+    ("truncate", 6),
+    ("advance", [2], [0]),
+    ("extend", [3]),
+    ("truncate", 2),
+    ("advance", [11], [0]),
+]
+
+
+@pytest.mark.parametrize("name", [*LEAN, "exact gelu"])
+def test_fixed_shapes_give_the_same_logits_for_one_text(name):
+    model = model_of(name)
+    assert isinstance(open_reader(model, MAX_LEN, reading="fixed"), FixedReader)
+    assert_same(ALONE, model, names=("fixed", "whole"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card")
+@pytest.mark.parametrize("name", LEAN)
+def test_a_step_recorded_as_a_cuda_graph_gives_the_same_logits(name):
+    assert_same(ALONE, model_of(name).cuda(), names=("fixed", "cached"))
+
+
+@pytest.mark.parametrize("name", sorted(NOT_LEAN.keys() - {"exact gelu"}))
+def test_fixed_shapes_are_not_for_every_model(name):
+    with pytest.raises(ValueError, match=r"^reading must be cached or whole for this model: fixed does not know"):
+        open_reader(model_of(name), MAX_LEN, reading="fixed")
+
+
+def test_fixed_shapes_are_for_one_text_and_say_so():
+    model = model_of("gpt2")
+    fixed, auto = (greedy(model, [3, 1], max_new_tokens=20, reading=reading) for reading in ("fixed", "auto"))
+    assert fixed.ids == auto.ids
+    with pytest.raises(ValueError, match="fixed reads only one"):
+        sample(model, [3, 1], max_new_tokens=3, num_return=2, reading="fixed")
+
+
 @pytest.mark.parametrize("name", LEAN)
 def test_lean_cached_and_whole_give_the_same_logits_for_every_shape_that_lean_knows(name):
     model = model_of(name)
@@ -171,10 +213,10 @@ def test_a_model_made_in_inference_mode_can_be_read_too():
 
 def test_a_reader_can_start_again():
     model = model_of("grouped queries")
-    for name in ("lean", "cached", "whole"):
-        reader = open_reader(model, MAX_LEN, reading=name)
-        first = walk(reader, LONG)
-        for one, two in zip(first, walk(reader, LONG), strict=True):
+    for name in ("lean", "cached", "fixed", "whole"):
+        reader, script = open_reader(model, MAX_LEN, reading=name), ALONE if name == "fixed" else LONG
+        first = walk(reader, script)
+        for one, two in zip(first, walk(reader, script), strict=True):
             assert torch.equal(one, two)
 
 

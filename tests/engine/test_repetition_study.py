@@ -1,7 +1,6 @@
 """The study of repetition: its job tells the same after a stop, its measures are those of the texts, and the sentences
 that the page makes of the stored run are true of its numbers."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -13,26 +12,9 @@ from engine.decoding.measures import distinct, ending_loop, repeated
 from engine.experiments import beginnings
 from engine.experiments import repetition as study
 from engine.experiments.repetition import HUMAN, STRATEGIES, RepetitionConfig
-from engine.jobs.handle import Run
+from tests.engine.runs import run_in
 
 TINY = RepetitionConfig(texts=2, new_tokens=20, num_beams=2)
-
-
-class StopsAfter(Run):
-    """A run that the learner stops at the so-manyth look."""
-
-    looks = 10**9
-
-    def should_stop(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
-
-
-def run_in(folder, looks: int = 10**9) -> tuple[dict | None, list[dict]]:
-    folder.mkdir(exist_ok=True)
-    run = StopsAfter(folder, TINY)
-    run.looks = looks
-    return study.measure(run), [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +31,7 @@ def story():
 def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LABS_DATA", raising=False)
-        return run_in(tmp_path_factory.mktemp("runs") / "whole")
+        return run_in(tmp_path_factory.mktemp("runs") / "whole", study.measure, TINY)
 
 
 def test_every_strategy_is_measured_both_ways_and_without_data_no_human_row_is_made_up(whole):
@@ -62,8 +44,9 @@ def test_every_strategy_is_measured_both_ways_and_without_data_no_human_row_is_m
 
 
 def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path, whole):
-    assert run_in(tmp_path / "stopped", looks=7)[0] is None  # after the first of the two beam searches
-    assert run_in(tmp_path / "stopped") == whole
+    stopped, _ = run_in(tmp_path / "stopped", study.measure, TINY, looks=7)
+    assert stopped is None  # after the first of the two beam searches
+    assert run_in(tmp_path / "stopped", study.measure, TINY) == whole
 
 
 def test_a_row_is_what_the_texts_written_one_by_one_are_like(whole, story):

@@ -1,6 +1,5 @@
 """Are the shortcuts optional? A fair pair, repeatable, the same after a stop; and what the stored training found."""
 
-import json
 from dataclasses import replace
 from statistics import fmean
 
@@ -11,36 +10,19 @@ from engine import jobs
 from engine.causal_lm import CausalLM
 from engine.experiments.markov import entropy
 from engine.experiments.shortcuts import ShortcutsConfig, guessing, train_pairs
-from engine.jobs.handle import Run
+from tests.engine.runs import run_in
 
 TINY = ShortcutsConfig(depths=(1, 2), steps=60, batch=2, seq_len=4, d_model=8, vocab_size=6)
 
 
-class StopsAfter(Run):
-    """A run that the learner stops at the so-manyth look."""
-
-    looks = 10**9
-
-    def should_stop(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
-
-
-def run_in(folder, looks: int = 10**9) -> tuple[dict | None, list[dict]]:
-    folder.mkdir(exist_ok=True)
-    run = StopsAfter(folder, TINY)
-    run.looks = looks
-    return train_pairs(run), [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-
-
 def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path):
-    whole = run_in(tmp_path / "whole")
-    assert run_in(tmp_path / "stopped", looks=85)[0] is None  # in the middle of the second model
-    assert run_in(tmp_path / "stopped") == whole
+    whole = run_in(tmp_path / "whole", train_pairs, TINY)
+    assert run_in(tmp_path / "stopped", train_pairs, TINY, looks=85)[0] is None  # in the middle of the second model
+    assert run_in(tmp_path / "stopped", train_pairs, TINY) == whole
 
 
 def test_every_model_tells_its_loss_every_ten_steps_and_the_result_is_the_mean_of_the_last_fifty(tmp_path):
-    result, events = run_in(tmp_path / "one")
+    result, events = run_in(tmp_path / "one", train_pairs, TINY)
     assert [event["step"] for event in events] == [10, 20, 30, 40, 50, 60] * 4
     assert list(result["final"]) == ["1 with", "1 without", "2 with", "2 without"]
     told = [event["loss"] for event in events if (event["depth"], event["shortcuts"]) == (2, False)]

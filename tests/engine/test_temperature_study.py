@@ -1,7 +1,6 @@
 """The study of temperatures: its job tells the same after a stop, its measures are those of the texts, and the stored
 run bears what the page says of it."""
 
-import json
 from dataclasses import replace
 from statistics import fmean
 
@@ -12,27 +11,10 @@ from engine.decoding import sample
 from engine.decoding.measures import distinct, self_bleu
 from engine.experiments import beginnings, temperatures
 from engine.experiments.temperatures import BENT, TemperatureConfig
-from engine.jobs.handle import Run
 from engine.known_words import FILE, collect, count_known, find_words, known_words
+from tests.engine.runs import run_in
 
 TINY = TemperatureConfig(prompts=2, texts=2, new_tokens=10, temperatures=(0.2, 1.0))
-
-
-class StopsAfter(Run):
-    """A run that the learner stops at the so-manyth look."""
-
-    looks = 10**9
-
-    def should_stop(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
-
-
-def run_in(folder, looks: int = 10**9) -> tuple[dict | None, list[dict]]:
-    folder.mkdir(exist_ok=True)
-    run = StopsAfter(folder, TINY)
-    run.looks = looks
-    return temperatures.measure(run), [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +31,13 @@ def small(monkeypatch):
 
 
 def test_a_stopped_run_goes_on_to_the_same_numbers_and_without_data_no_held_out_curve_is_made_up(tmp_path, small):
-    whole = run_in(tmp_path / "whole")
+    whole = run_in(tmp_path / "whole", temperatures.measure, TINY)
     assert [row["temperature"] for row in whole[1]] == [0.2, 1.0]
     assert whole[0]["rows"] == whole[1]
     assert whole[0]["bent"]["heldout"] is None
     assert len(whole[0]["bent"]["bundled"]) == 3
-    assert run_in(tmp_path / "stopped", looks=1)[0] is None
-    assert run_in(tmp_path / "stopped") == whole
+    assert run_in(tmp_path / "stopped", temperatures.measure, TINY, looks=1)[0] is None
+    assert run_in(tmp_path / "stopped", temperatures.measure, TINY) == whole
 
 
 def test_a_row_is_what_the_texts_are_like(story):

@@ -1,6 +1,7 @@
 // A transformer as a row of buttons: tokens, embedding and position, N blocks, output head. Each leads to its lab.
 // data: { boxes: [{ place, lab, title, text, open }] }   event: { lab, click } (click counts, so that no two are equal)
 
+import { make } from "./elements.js"
 import { readTheme } from "./theme.js"
 
 const STYLE = `
@@ -79,30 +80,30 @@ function paintTones(root, data) {
 
 function flow(boxes) {
   const at = (place) => makeBox(boxes.find((box) => box.place === place))
-  const title = element("div", "frame-title")
-  title.append(element("b", "", "Block"), element("span", "", "× N, one after another"))
-  const frame = element("div", "frame")
+  const title = make("div", "frame-title")
+  title.append(make("b", "", "Block"), make("span", "", "× N, one after another"))
+  const frame = make("div", "frame")
   frame.append(title, at("attention"), arrow(), at("block"))
-  const heads = element("div", "heads")
+  const heads = make("div", "heads")
   heads.append(at("label"), at("word"))
-  const row = element("div", "flow")
+  const row = make("div", "flow")
   row.append(at("tokens"), arrow(), at("embedding"), arrow(), frame, arrow(), heads)
   return row
 }
 
 function again() {
-  const line = element("div", "again")
-  line.append(element("span", "", "to write a text, the new word is appended and the whole is run again"))
+  const line = make("div", "again")
+  line.append(make("span", "", "to write a text, the new word is appended and the whole is run again"))
   return line
 }
 
 function makeBox(box) {
-  const button = element("button", box.open ? "box open" : "box")
+  const button = make("button", box.open ? "box open" : "box")
   button.type = "button"
   button.dataset.lab = String(box.lab)
   if (box.open) button.dataset.open = "1"
   const tag = `Lab ${box.lab}${box.open ? " · open it →" : " · not open yet"}`
-  button.append(GLYPHS[box.place](), element("span", "title", box.title), element("span", "text", box.text), element("span", "tag", tag))
+  button.append(GLYPHS[box.place](), make("span", "title", box.title), make("span", "text", box.text), make("span", "tag", tag))
   return button
 }
 
@@ -112,13 +113,6 @@ function showOnRoadmap(lab) {
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches
   card.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "center" })
   card.focus({ preventScroll: true })
-}
-
-function element(name, className, text) {
-  const made = document.createElement(name)
-  if (className) made.className = className
-  if (text) made.textContent = text
-  return made
 }
 
 // Glyphs: small drawings without words, in the text's colour; only attention carries the roles' colours.

@@ -3,6 +3,7 @@
 //         components/figures/banks.py
 // event: { type: "step", step, turn }
 
+import { add, make } from "./elements.js"
 import { makeStepper } from "./stepper.js"
 import { formatNumber, readTheme } from "./theme.js"
 
@@ -45,13 +46,6 @@ export function create(host) {
       view.stepper.stop()
     },
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 // A required word with the letter that stands for it on the cards.
@@ -148,13 +142,6 @@ function drawMap(view) {
     }
   })
   add(map, "polyline", { points: way.join(" "), fill: "none", stroke: theme.roles.key, "stroke-width": 2.5 * scale, "stroke-linejoin": "round" })
-}
-
-function add(parent, tag, attributes) {
-  const element = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
-  parent.append(element)
-  return element
 }
 
 // From each card to the one that it goes on from.

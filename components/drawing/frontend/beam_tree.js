@@ -4,10 +4,10 @@
 //         components/figures/beam_tree.py
 // event: { type: "step", step, turn }
 
+import { add, make } from "./elements.js"
 import { makeStepper } from "./stepper.js"
 import { formatNumber, makeTip, mix, readableOn, readTheme } from "./theme.js"
 
-const SVG = "http://www.w3.org/2000/svg"
 const GAP = 17 // pixels between two columns, for the lines
 const LEAST = 58 // pixels of a column; a wider tree scrolls
 const ROWS = 430 // pixels that all rows share
@@ -48,21 +48,6 @@ export function create(host) {
       view.stepper.stop()
     },
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text != null) element.textContent = text
-  return element
-}
-
-function add(parent, tag, attributes, text) {
-  const element = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
-  if (text != null) element.textContent = text
-  parent.append(element)
-  return element
 }
 
 function fillLegend(legend) {

@@ -5,8 +5,9 @@
 //         other: { name, path, end } }   A path starts in layer 0, with what goes into the first block.
 // events: { type: "stop", name } | { type: "layer", layer } | { type: "token", token }
 
-import { formatNumber, makeTip, mix, readTheme } from "./theme.js"
 import { placeStops, placeTower } from "./block_layout.js"
+import { make } from "./elements.js"
+import { formatNumber, makeTip, mix, readTheme } from "./theme.js"
 
 const SVG = "http://www.w3.org/2000/svg"
 const STYLE = `
@@ -241,13 +242,6 @@ function pressable(button, event, pressed) {
 
 function box(element, left, top, width, height) {
   Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` })
-}
-
-function make(tag, className = "", text = "") {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  if (text) made.textContent = text
-  return made
 }
 
 function shape(name, attributes) {

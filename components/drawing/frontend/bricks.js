@@ -3,6 +3,7 @@
 //         wrong? (base64 uint8), code, comment, role }, see components/figures/bricks.py
 // event: { type: "select", name }
 
+import { make } from "./elements.js"
 import { decodeBytes, mix, readTheme, sizeCanvas } from "./theme.js"
 
 const NOBODY = 255
@@ -36,13 +37,6 @@ export function create(host) {
       watcher.disconnect()
     },
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 function build(view) {

@@ -4,6 +4,7 @@
 // box: { name, part, value, text }. A part that is pointed at stands out in the tower and in every cost.
 
 import { tower } from "./costs_tower.js"
+import { make } from "./elements.js"
 import { makeTip, mix, readTheme } from "./theme.js"
 
 const STYLE = `
@@ -147,11 +148,4 @@ function light(view, target, event) {
 function part(piece, row) {
   piece.dataset.part = row.part
   return piece
-}
-
-function make(name, className, text) {
-  const made = document.createElement(name)
-  if (className) made.className = className
-  if (text) made.textContent = text
-  return made
 }

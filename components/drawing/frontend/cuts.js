@@ -1,6 +1,7 @@
 // One text cut by several tokenizers: a row each, letter under letter, lines broken between words.
 // data: { letters: [character], names, details, row_roles, blocks: [[[start, end, prefix, note, n tokens, alone, unknown]]] }
 
+import { make } from "./elements.js"
 import { readTheme } from "./theme.js"
 import { SIGNS } from "./white_space.js"
 
@@ -23,12 +24,6 @@ export function create(host) {
   }
 }
 
-function element(tag, className, text) {
-  const made = Object.assign(document.createElement(tag), { className })
-  if (text !== undefined) made.textContent = text
-  return made
-}
-
 function paint(view) {
   const { host, box, data } = view
   view.width = host.clientWidth
@@ -39,11 +34,11 @@ function paint(view) {
   box.style.setProperty("--cell", `${cell}px`)
   const label = 86 * theme.scale
   const perLine = Math.max(12, Math.floor((view.width - label - 8) / cell))
-  const head = element("div", "cuts-heads")
+  const head = make("div", "cuts-heads")
   data.names.forEach((name, row) => {
-    const one = element("div", "cuts-name")
+    const one = make("div", "cuts-name")
     one.style.setProperty("--role", theme.roles[data.row_roles[row]])
-    one.append(element("b", "", name), element("span", "", data.details[row]))
+    one.append(make("b", "", name), make("span", "", data.details[row]))
     head.append(one)
   })
   const lines = broken(data, perLine).map(([start, end]) => line(data, theme, start, end))
@@ -70,24 +65,24 @@ function broken(data, most) {
 }
 
 function line(data, theme, from, to) {
-  const box = element("div", "cuts-line")
+  const box = make("div", "cuts-line")
   data.blocks.forEach((blocks, row) => {
-    const strip = element("div", "cuts-row")
+    const strip = make("div", "cuts-row")
     strip.style.setProperty("--role", theme.roles[data.row_roles[row]])
-    strip.append(element("span", "cuts-label", data.names[row]))
-    const track = element("div", "cuts-track")
+    strip.append(make("span", "cuts-label", data.names[row]))
+    const track = make("div", "cuts-track")
     track.style.width = `calc(${to - from} * var(--cell))`
     blocks.forEach(([start, end, prefix, note, nTokens, alone, unknown], number) => {
       if (end <= from || start >= to) return
       const [first, last] = [Math.max(start, from), Math.min(end, to)]
       const classes = ["cuts-block", number % 2 ? "is-odd" : "", alone ? "is-alone" : "", unknown ? "is-unknown" : ""]
-      const block = element("span", classes.filter(Boolean).join(" "))
+      const block = make("span", classes.filter(Boolean).join(" "))
       block.style.left = `calc(${first - from} * var(--cell))`
       block.style.width = `calc(${last - first} * var(--cell) - 2px)`
       const shown = data.letters.slice(first, last).map((letter) => SIGNS[letter] ?? letter).join("")
-      if (prefix) block.append(element("small", "", prefix))
-      block.append(element("span", "", prefix && SIGNS[data.letters[first]] ? shown.slice(1) : shown))
-      if (nTokens > 1) block.append(element("sup", "", String(nTokens)))
+      if (prefix) block.append(make("small", "", prefix))
+      block.append(make("span", "", prefix && SIGNS[data.letters[first]] ? shown.slice(1) : shown))
+      if (nTokens > 1) block.append(make("sup", "", String(nTokens)))
       block.title = note
       track.append(block)
     })

@@ -3,6 +3,7 @@
 //         entropy }], full (probability of a full bar), nRest, drawn (row or null),
 //         dart: { title, share, pieces: [[token, probability]], hit } }, see components/figures/distribution.py
 
+import { make } from "./elements.js"
 import { readTheme } from "./theme.js"
 
 export function create(host) {
@@ -18,13 +19,6 @@ export function create(host) {
       frame.replaceChildren(table(data), dart(data.dart))
     },
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 function table(data) {

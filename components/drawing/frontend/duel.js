@@ -4,7 +4,8 @@
 //         see components/figures/duel.py
 // event: { type: "token", token }  after a pause
 
-import { choicePanel, make } from "./duel_choice.js"
+import { choicePanel } from "./duel_choice.js"
+import { make } from "./elements.js"
 import { readTheme } from "./theme.js"
 
 const TELL_AFTER = 400 // milliseconds of rest

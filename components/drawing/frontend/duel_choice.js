@@ -1,12 +1,7 @@
 // Beneath each text of duel.js: the tokens that could have come as bars, the chosen one marked, what the filter left out
 // hatched; and, where a random number chose, the kept shares laid end to end with the place where it fell.
 
-export function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
-}
+import { make } from "./elements.js"
 
 export function choicePanel() {
   const box = make("div", "duel-choice")

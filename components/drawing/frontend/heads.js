@@ -3,6 +3,7 @@
 //         [{ label, value, text, role, marked, faint }], high, signed, compact }], foot: [line] }] }, see components/figures/heads.py
 // event: { type: "select", index }
 
+import { make } from "./elements.js"
 import { readTheme } from "./theme.js"
 
 export function create(host) {
@@ -21,13 +22,6 @@ export function create(host) {
       if (held !== undefined) frame.querySelector(`[data-index="${Number(held)}"]`)?.focus()
     },
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 function strip(data, theme, send) {

@@ -2,6 +2,7 @@
 // data: { name, columns: [[heading, sentence]], lanes: [{ title, setting, tokens: [text], numbers: [text], partsAt, note,
 //         role }], allUntil, running }, see components/figures/lanes.py. It reports nothing.
 
+import { make } from "./elements.js"
 import { readTheme } from "./theme.js"
 
 const NARROW = 620 // CSS pixels at scale 1, below which the numbers stand under the text
@@ -26,13 +27,6 @@ export function create(host) {
     },
     destroy: () => watcher.disconnect(),
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 function shape({ host, box, data }) {

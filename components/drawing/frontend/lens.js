@@ -7,10 +7,11 @@
 //   attention: { layers, heads, first, n (places), keys, weights (base64 uint16) } | null }
 // event: { type: "choice", place, layer, head }
 
+import { make } from "./elements.js"
 import { moveHead, headAt, paintHeads, readAttention } from "./lens_heads.js"
 import { cellTip, paintGrid, paintLayers, paintNext, readLens } from "./lens_panels.js"
-import { make, makeStrip, setTints, visible } from "./token_strip.js"
 import { formatNumber, makeTip, readTheme } from "./theme.js"
+import { makeStrip, setTints, visible } from "./token_strip.js"
 
 const PAUSE = 400 // milliseconds before Python is told
 const BEAT = 700 // milliseconds a token, while it plays

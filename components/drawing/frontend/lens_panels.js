@@ -1,7 +1,8 @@
 // The logit lens as words: a grid of depths and places, all depths of one place, and what could come next.
 
-import { make, visible } from "./token_strip.js"
+import { make } from "./elements.js"
 import { decodeFloats, formatNumber, ramp, readableOn } from "./theme.js"
+import { visible } from "./token_strip.js"
 
 const MOST_COLUMNS = 12
 

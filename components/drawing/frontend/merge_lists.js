@@ -3,13 +3,14 @@
 //         kept: [[place before, place after]], titles: [before, after] }
 // events: { type: "line", index }
 
+import { make } from "./elements.js"
 import { readTheme } from "./theme.js"
 
 const SVG = "http://www.w3.org/2000/svg"
 const GAP = 92 // between the lists, in CSS pixels: slanted strokes need room
 
 export function create(host) {
-  const box = element("div", "merges")
+  const box = make("div", "merges")
   host.append(box)
   return {
     update(data, send) {
@@ -25,46 +26,40 @@ export function create(host) {
   }
 }
 
-function element(tag, className, text) {
-  const made = Object.assign(document.createElement(tag), { className })
-  if (text !== undefined) made.textContent = text
-  return made
-}
-
 function lines(data, send) {
-  const box = element("div", "merges-lines")
-  const head = element("div", "merges-head")
-  head.append(element("b", "", "Corpus"), element("span", "", "click a line to delete it"))
-  const list = element("ol", "")
+  const box = make("div", "merges-lines")
+  const head = make("div", "merges-head")
+  head.append(make("b", "", "Corpus"), make("span", "", "click a line to delete it"))
+  const list = make("ol", "")
   const most = Math.max(1, ...data.lines.map((line) => line.vanished + line.moved))
   data.lines.forEach((line, index) => {
-    const button = element("button", "merges-line")
+    const button = make("button", "merges-line")
     button.type = "button"
     button.setAttribute("aria-pressed", String(line.gone))
     const says = `alone deleted: ${line.vanished} ${line.vanished === 1 ? "merge vanishes" : "merges vanish"}, ${line.moved} move`
     button.title = `Line ${index + 1}, ${says}. Click to ${line.gone ? "bring it back" : "delete it"}.`
-    const words = element("span", "merges-words", line.text)
+    const words = make("span", "merges-words", line.text)
     words.dir = "auto"
-    const bar = element("span", "merges-bar")
+    const bar = make("span", "merges-bar")
     for (const [name, n] of [["is-gone", line.vanished], ["is-moved", line.moved]]) {
-      const part = element("i", name)
+      const part = make("i", name)
       part.style.width = `${(100 * n) / most}%`
       bar.append(part)
     }
-    button.append(element("small", "", String(index + 1)), words, bar, element("small", "", `${line.vanished}+${line.moved}`))
+    button.append(make("small", "", String(index + 1)), words, bar, make("small", "", `${line.vanished}+${line.moved}`))
     button.onclick = () => send({ type: "line", index })
-    const item = element("li", "")
+    const item = make("li", "")
     item.append(button)
     list.append(item)
   })
-  const foot = element("div", "merges-foot")
-  foot.append(element("i", "is-gone"), "vanish + ", element("i", "is-moved"), "move, when this line alone is deleted")
+  const foot = make("div", "merges-foot")
+  foot.append(make("i", "is-gone"), "vanish + ", make("i", "is-moved"), "move, when this line alone is deleted")
   box.append(head, list, foot)
   return box
 }
 
 function lists(data, height, theme) {
-  const box = element("div", "merges-lists")
+  const box = make("div", "merges-lists")
   const partner = { before: new Map(data.kept), after: new Map(data.kept.map(([a, b]) => [b, a])) }
   const svg = document.createElementNS(SVG, "svg")
   const rows = Math.max(data.before.length, data.after.length, 1)
@@ -80,7 +75,7 @@ function lists(data, height, theme) {
     svg.append(path)
     strokes.set(a, path)
   }
-  const middle = element("div", "merges-middle")
+  const middle = make("div", "merges-middle")
   middle.style.width = `${GAP * theme.scale}px`
   middle.append(svg)
   svg.setAttribute("preserveAspectRatio", "none")
@@ -96,27 +91,27 @@ function lists(data, height, theme) {
 }
 
 function column(side, data, partner, light) {
-  const box = element("div", "merges-column")
+  const box = make("div", "merges-column")
   const other = side === "before" ? "after" : "before"
-  const title = element("div", "merges-head")
-  title.append(element("b", "", data.titles[side === "before" ? 0 : 1]))
-  const list = element("ol", "")
+  const title = make("div", "merges-head")
+  title.append(make("b", "", data.titles[side === "before" ? 0 : 1]))
+  const list = make("ol", "")
   data[side].forEach((row, place) => {
     const there = partner.get(place)
     const state = there === undefined ? (side === "before" ? "is-gone" : "is-new") : there === place ? "is-same" : "is-moved"
-    const item = element("li", state)
+    const item = make("li", state)
     item.dataset[side] = place
     const way = side === "before" ? "" : moved(there, place)
     const sign = { "is-gone": "✗", "is-new": "+", "is-moved": way, "is-same": "" }[state]
-    const pair = element("span", "merges-pair")
-    pair.append(element("span", "", row.first), element("i", "", "+"), element("span", "", row.second))
-    item.append(element("small", "", String(place + 1)), pair, element("small", "merges-count", `${row.count}×`), element("b", "", sign))
+    const pair = make("span", "merges-pair")
+    pair.append(make("span", "", row.first), make("i", "", "+"), make("span", "", row.second))
+    item.append(make("small", "", String(place + 1)), pair, make("small", "merges-count", `${row.count}×`), make("b", "", sign))
     item.title = `${row.joined}: ${row.count} times${there === undefined ? "" : `; place ${there + 1} in the other list`}`
     item.onpointerenter = () => light(side === "before" ? place : there)
     item.onpointerleave = () => light(undefined)
     list.append(item)
   })
-  if (!data[side].length) list.append(element("li", "merges-none", "no pair to merge"))
+  if (!data[side].length) list.append(make("li", "merges-none", "no pair to merge"))
   box.append(title, list)
   box.dataset.other = other
   return box

@@ -3,9 +3,10 @@
 //         moments: [[nPairs, nTied, nTokens, [[first, second, count]]]], capped }, see components/figures/merges.py
 // event: { type: "rank", rank, turn }  after a pause
 
-import { makeTip, readTheme } from "./theme.js"
-import { buildLadder, bytes, chip, fillLadder, fillPairs, make, paintCounts, times } from "./merges_panels.js"
+import { make } from "./elements.js"
+import { buildLadder, bytes, chip, fillLadder, fillPairs, paintCounts, times } from "./merges_panels.js"
 import { layOut, paintText, readCorpus, tokenAt } from "./merges_text.js"
+import { makeTip, readTheme } from "./theme.js"
 
 const TELL_AFTER = 500 // milliseconds of rest
 const GROWS = 280 // milliseconds in which a merge is seen to happen

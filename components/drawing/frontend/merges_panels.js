@@ -1,14 +1,8 @@
 // Beside the text of merges.js: the counts of pairs before the next merge, the tokens learned so far, and how often each
 // merge's pair stood, over the slider.
 
+import { make } from "./elements.js"
 import { mix, sizeCanvas } from "./theme.js"
-
-export function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
-}
 
 export function chip(data, id, className = "") {
   const shown = make("code", `played-chip ${className} ${id < 256 ? "is-byte" : ""}`, data.tokens[id])

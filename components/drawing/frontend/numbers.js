@@ -3,6 +3,7 @@
 // data: { blocks: [[[matrix | null]]], hint, selected, problems, acknowledged, maxTyped }, see components/figures/numbers.py
 // event: { edits: [{ id, cell, text }], selected }  (the last edits are repeated, so that none is lost)
 
+import { make } from "./elements.js"
 import { mix, readableOn, readTheme } from "./theme.js"
 
 const TELL_AFTER = 500 // milliseconds after which Python learns which cell is chosen, for the link
@@ -33,13 +34,6 @@ export function create(host) {
       clearTimeout(view.timer)
     },
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 const matricesOf = (data) => data.blocks.flat(2).filter(Boolean)

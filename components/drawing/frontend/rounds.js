@@ -2,8 +2,9 @@
 // data: { prompt, reads, rounds: [{ proposed: [{ text, chance (null: not checked), kept }], own (null: the text ended) }] }
 // Pointing at a round, or stepping to it by keyboard, lights up its tokens in the text, and the other way round.
 
-import { visible } from "./token_strip.js"
+import { make } from "./elements.js"
 import { makeTip, readTheme } from "./theme.js"
+import { visible } from "./token_strip.js"
 import { SIGNS } from "./white_space.js"
 
 const STYLE = `
@@ -121,11 +122,4 @@ function step(root, event) {
   line.tabIndex = -1
   next.tabIndex = 0
   next.focus()
-}
-
-function make(tag, className, text) {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  if (text != null) made.textContent = text
-  return made
 }

@@ -3,6 +3,7 @@
 // shareName }, see components/figures/token_strip.py. event: { type: "token", index }
 // tokens_live.js uses the same chips below a text that is being typed, lens.js above what a model makes of a text.
 
+import { make } from "./elements.js"
 import { formatNumber, makeTip, mix, readTheme } from "./theme.js"
 import { SIGNS } from "./white_space.js"
 
@@ -27,13 +28,6 @@ export function create(host) {
       left.textContent = data.left ? `and ${data.left.toLocaleString("en")} more tokens, which are not drawn` : ""
     },
   }
-}
-
-export function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 // The colours of the chips as CSS variables of the host, so that a theme's change repaints without new elements.

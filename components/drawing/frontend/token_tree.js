@@ -2,9 +2,9 @@
 // data: { texts, ranks, heights, starts, ends, parts: [[left, right] | null], step }: `step` is the number shown for
 // rank 0. The last part is the token.
 
+import { add } from "./elements.js"
 import { readTheme } from "./theme.js"
 
-const SVG = "http://www.w3.org/2000/svg"
 const TALL = 9 // levels from which there is no room for the merges' numbers
 const MOST = 4000 // pixels of width; a longer token is drawn closer
 
@@ -26,14 +26,6 @@ export function create(host) {
     },
     destroy: () => watcher.disconnect(),
   }
-}
-
-function add(parent, tag, attributes, text) {
-  const element = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
-  if (text != null) element.textContent = text
-  parent.append(element)
-  return element
 }
 
 function picture(data, theme, room) {

@@ -4,8 +4,9 @@
 // data: { text, label, counters: [[name, value]], selectedId, ... } and the fields of token_strip.js
 // events: { type: "text", text }, { type: "token", index, id }
 
-import { changed, make, makeStrip, setTints, showTip, tintOf } from "./token_strip.js"
+import { make } from "./elements.js"
 import { makeTip, readTheme } from "./theme.js"
+import { changed, makeStrip, setTints, showTip, tintOf } from "./token_strip.js"
 
 const PATIENCE = 2000 // milliseconds after which an answer is not waited for any longer
 const HEIGHTS = [64, 172] // of the text, in pixels

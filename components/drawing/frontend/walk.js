@@ -4,6 +4,7 @@
 //         see components/figures/walk.py
 // event: { type: "take", id } | { type: "fork", place } | { type: "switch", index } | { type: "drop", index } | { type: "back" }
 
+import { make } from "./elements.js"
 import { formatNumber, readTheme } from "./theme.js"
 
 export function create(host) {
@@ -29,13 +30,6 @@ export function create(host) {
       if (held) frame.querySelector(".walk-choice")?.focus()
     },
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag)
-  if (className) element.className = className
-  if (text != null) element.textContent = text
-  return element
 }
 
 function button(className, label, act) {
