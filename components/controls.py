@@ -5,15 +5,16 @@ learner who moves it faster than the server answers.
 """
 
 import hashlib
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import streamlit as st
 
 from components import state, text
 
-SAID_AGAIN = 0.5  # seconds after a write in which further runs repeat it
+SAID_AGAIN = 0.5  # seconds after the end of a run in which others repeat what it wrote
 
 
 def slider(param: state.Number, *, high: float | None = None, returns_with: str = "a longer text") -> Any:
@@ -145,23 +146,32 @@ def _widget(
 def show(widget_key: str, value: Any, *, same: bool | None = None) -> None:
     """Make a widget show `value` where it shows another one. same: whether it does, where equality does not tell.
 
-    Streamlit tells the browser so in one run only, and drops what a run had to say if the next one begins before it
-    was sent. Therefore runs that follow at once say it again, unless the learner has moved the widget meanwhile.
+    Streamlit tells the browser so in one run only, and what a run had to say is lost where the next one begins before
+    it was sent. Therefore the value is written again until a run has come to its end, and a moment longer; unless the
+    learner moves the widget meanwhile.
     """
     held = st.session_state
     if widget_key not in held or not (held[widget_key] == value if same is None else same):
         _write(widget_key, value)
-    elif time.monotonic() < _written().get(widget_key, 0.0) + SAID_AGAIN:
+    elif time.monotonic() < _written().get(widget_key, 0.0):
         held[widget_key] = value
+
+
+def end_of_run(params: Iterable[state.Param]) -> None:
+    """What is done at the end of every run, which an interrupted one does not reach: the link says what is on screen,
+    and what was written into widgets counts as shown a moment later."""
+    state.publish(params)
+    until = time.monotonic() + SAID_AGAIN
+    _written().update({key: min(until, end) for key, end in _written().items()})
 
 
 def _write(widget_key: str, value: Any) -> None:
     st.session_state[widget_key] = value
-    _written()[widget_key] = time.monotonic()
+    _written()[widget_key] = math.inf
 
 
 def _written() -> dict[str, float]:
-    """When each widget's value was last written by us."""
+    """For each widget whose value we wrote: until when it is written again."""
     return st.session_state.setdefault("controls.written", {})
 
 

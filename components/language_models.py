@@ -161,7 +161,7 @@ def _follow(name: str) -> None:
     def body() -> None:
         now = _newest_run(name)
         if not (now and now.active):
-            st.rerun()
+            state.rerun()
         text.prose(progress_line(now), "labs-run")
         _button("Stop", name, _stop, icon="stop")
 

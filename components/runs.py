@@ -74,7 +74,7 @@ def follow(param: RunId, draw: Draw, *, stored: "jobs.Record | None" = None) -> 
         if params := getattr(sys.modules.get(draw.__module__), "PARAMS", None):
             state.publish(params)
         if active and not (now and now.active):
-            st.rerun()  # the whole page once: the buttons change, and the clock stops
+            state.rerun()  # the whole page once: the buttons change, and the clock stops
 
     st.fragment(body, run_every=LOOK_SECONDS if active else None)()
 

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components import errors, state, text
+from components.controls import end_of_run
 
 Study = TypeVar("Study")
 
@@ -31,7 +32,7 @@ def live(draw: Callable[[], None]) -> Callable[[], None]:
     def body() -> None:
         with errors.shown_as_a_sentence():
             draw()
-        state.publish(sys.modules[draw.__module__].PARAMS)
+        end_of_run(sys.modules[draw.__module__].PARAMS)
 
     return body
 

@@ -21,6 +21,9 @@ from components import storage
 
 MAX_LINK_TEXT = 1_500  # characters; longer texts are stored and the link carries their name
 _STORED = "~"  # marks a stored text's name in the link
+# In the session while a control has changed something that the link does not say yet. The browser hears of a new link
+# only after the run that made it; a run that begins before brings the old one along, which nobody has opened.
+_CHANGED_HERE = "link.changed_here"
 _NONE = "none"  # stands in the link for an empty choice
 
 
@@ -158,9 +161,10 @@ def enter(page: str, frame: Iterable[Param] = ()) -> None:
     link = st.query_params.to_dict()
     arrived = session.get("link.page") != page
     session["link.page"] = page
+    changed_here = session.pop(_CHANGED_HERE, False)
     if arrived and not link:
         session["link.raw"] = None  # restore what the page last showed
-    elif arrived or link != session.get("link.published"):
+    elif arrived or (link != session.get("link.published") and not changed_here):
         session["link.raw"] = link
         session["link.judged"] = set()
         session["link.arrivals"] = arrivals() + 1
@@ -198,6 +202,13 @@ def set_value(param: Param, value: Any) -> None:
     """Sets `param`, as a button's callback does. Its problem, if it had one, is over."""
     _values()[_key(param)] = value
     _problems()[_key(param)] = None
+    st.session_state[_CHANGED_HERE] = True
+
+
+def rerun() -> None:
+    """Runs the whole page again because of something on it, and not because a link has arrived."""
+    st.session_state[_CHANGED_HERE] = True
+    st.rerun()
 
 
 def problem(param: Param) -> str | None:
@@ -218,6 +229,7 @@ def publish(params: Iterable[Param]) -> None:
     if link != st.query_params.to_dict():
         st.query_params.from_dict(link)
     st.session_state["link.published"] = link
+    st.session_state.pop(_CHANGED_HERE, None)
 
 
 def arrivals() -> int:

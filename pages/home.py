@@ -26,7 +26,7 @@ def draw_page() -> None:
     _architecture()
     _roadmap()
     _objectives_and_neighbours()
-    state.publish(PARAMS)
+    controls.end_of_run(PARAMS)
 
 
 def _invitation() -> None:
@@ -70,7 +70,7 @@ def _roadmap() -> None:
             st.html(_lab_row(lab, lab.steps[name]))
             if lab.page:
                 st.page_link(lab.page, label=f"Open Lab {lab.number}", icon=":material/arrow_forward:")
-    state.publish(PARAMS)
+    controls.end_of_run(PARAMS)
 
 
 def _lab_row(lab: roadmap.Lab, step: roadmap.Step) -> str:

@@ -104,7 +104,7 @@ def _follow(live: jobs.Record | None, stored: jobs.Record) -> None:
     )
     section.notice(_notice(shown, look, chosen.task()))
     if st.session_state.pop("t.moved", False):
-        st.rerun()  # the slider stands outside of this fragment
+        state.rerun()  # the slider stands outside of this fragment
 
 
 def _curves(live: jobs.Record | None, stored: jobs.Record, step: int) -> None:

@@ -158,7 +158,7 @@ def _follow(shown: Shown) -> None:
         said = words.status(now.state, now.texts, now.wish.config.max_new_tokens, seconds)
         text.prose(said, "labs-run")
         if running and not going_on:
-            st.rerun()  # the whole page once: Stop has nothing to stop any more, and the clock ends
+            state.rerun()  # the whole page once: Stop has nothing to stop any more, and the clock ends
 
     st.fragment(body, run_every=live.LOOK_SECONDS if running else None)()
 
@@ -240,7 +240,7 @@ def _audit(shown: Shown) -> None:
             else:
                 audit.claim(holds, sentence)
         if waiting:
-            st.rerun()  # the clock ends
+            state.rerun()  # the clock ends
 
     st.fragment(body, run_every=0.5 if waiting else None)()
 

@@ -69,7 +69,7 @@ def _follow(live: jobs.Record | None, stored: jobs.Record) -> None:
     live = live if live and live.events else None
     curves.draw(live, stored, key=KEY, selected=state.get(TEMPERATURE), on_change=_take)
     if st.session_state.pop("te.moved", False):
-        st.rerun()  # the slider and the texts stand outside of this fragment
+        state.rerun()  # the slider and the texts stand outside of this fragment
 
 
 def _take() -> None:

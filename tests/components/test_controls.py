@@ -20,7 +20,7 @@ def every_control():
     import streamlit as st
 
     st.json({"values": values})
-    state.publish(params)
+    controls.end_of_run(params)
 
 
 def values_of(page: AppTest) -> list:
@@ -62,13 +62,41 @@ def test_all_impossible_values_at_once_give_one_sentence_each_and_keep_every_con
     assert len(page.get("html")) == 4
 
 
-def test_a_written_value_is_said_again_while_the_first_word_may_be_lost(monkeypatch):
+def test_a_written_value_is_said_again_for_a_moment_after_its_run(monkeypatch):
     """set_value in a message makes the browser show the value; a message may be dropped when another run begins."""
     now = 100.0
     monkeypatch.setattr("components.controls.time.monotonic", lambda: now)
     page = AppTest.from_function(every_control, default_timeout=30).run()
     said = [page.slider[0].proto.set_value]
     for passed in (0.1, 1.0):
+        now += passed
+        said.append(page.run().slider[0].proto.set_value)
+    assert said == [True, True, False]
+
+
+def one_slider_in_a_run_that_may_be_cut_short():
+    import streamlit as st
+
+    from components import controls, state
+
+    number = state.Number("number", 4, "Number", low=1, high=6, step=1)
+    state.enter("page")
+    state.open_params([number])
+    controls.slider(number)
+    if st.session_state.get("test.cut"):
+        st.stop()
+    controls.end_of_run([number])
+
+
+def test_a_value_whose_run_was_cut_short_is_said_again_however_late(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("components.controls.time.monotonic", lambda: now)
+    page = AppTest.from_function(one_slider_in_a_run_that_may_be_cut_short, default_timeout=30)
+    page.session_state["test.cut"] = True
+    page.run()
+    page.session_state["test.cut"] = False
+    said = []
+    for passed in (60.0, 0.1, 1.0):
         now += passed
         said.append(page.run().slider[0].proto.set_value)
     assert said == [True, True, False]

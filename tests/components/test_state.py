@@ -164,6 +164,42 @@ def test_back_in_the_browser_shows_the_older_link(page):
     assert page.slider[0].value == 4
 
 
+def a_page_that_runs_again():
+    """After a move it runs as the browser would have it that has not heard of the new link: with the old one."""
+    import streamlit as st
+
+    from components import controls, state
+
+    layer = state.Number("layer", 4, "Layer", low=1, high=6, step=1)
+    state.enter("page")
+    state.open_params([layer])
+    controls.slider(layer)
+    state.publish([layer])
+    if st.session_state.get("test.old") is not None:
+        st.query_params.from_dict(st.session_state.pop("test.old"))
+        state.rerun()
+
+
+@pytest.mark.parametrize("old", [{}, {"layer": "2"}])
+def test_a_run_of_our_own_that_still_carries_the_old_link_does_not_take_the_change_back(old):
+    page = AppTest.from_function(a_page_that_runs_again, default_timeout=30).run()
+    page.session_state["test.old"] = old
+    page.slider[0].set_value(6).run()
+    assert page.slider[0].value == 6
+    assert link_of(page) == {"layer": "6"}
+    page.query_params.clear()
+    assert page.run().slider[0].value == 4, "and a link that is opened afterwards is followed"
+
+
+def test_a_control_moved_while_the_browser_still_has_the_old_link_holds(page):
+    page.run()
+    page.slider[0].set_value(6).run()
+    page.query_params.clear()  # what a click brings along that was made before the link came
+    page.text_input[0].set_value("next").run()
+    assert (page.slider[0].value, page.text_input[0].value) == (6, "next")
+    assert link_of(page) == {"layer": "6", "text": "next"}
+
+
 def test_another_page_keeps_its_own_values_and_coming_back_restores_the_first(page):
     page.run()
     page.slider[0].set_value(6).run()
