@@ -8,13 +8,14 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from components import state, text
 
-SAID_AGAIN = 0.5  # seconds after the end of a run in which others repeat what it wrote
+MOMENT = 1.0  # seconds after a run in which the browser has heard of what it wrote, even on a busy machine
 
 
 def slider(param: state.Number, *, high: float | None = None, returns_with: str = "a longer text") -> Any:
@@ -81,7 +82,9 @@ def several(param: state.Several, label_visibility: str = "visible") -> tuple[st
         format_func=param.show,
         key=widget_key,
         help=param.help,
-        on_change=lambda: remember(param, widget_key, param.ordered(st.session_state[widget_key])),
+        default=shown,
+        on_change=remember,
+        args=(param, widget_key),
         label_visibility=label_visibility,
     )
     text.problem(state.problem(param))
@@ -136,42 +139,64 @@ def _widget(
     make: Callable[..., Any], param: state.Param, variant: str = "", *, shown: Any = None, **options: Any
 ) -> Any:
     # shown: what the widget shows where that is not the parameter's value.
-    widget_key = state.key(param) + variant
-    show(widget_key, state.get(param) if shown is None else shown)
+    widget_key, value = state.key(param) + variant, state.get(param) if shown is None else shown
+    show(widget_key, value)
+    # What the browser begins with where it misses that the value was written; see `show`.
+    if make is st.selectbox:
+        options["index"] = list(options["options"]).index(value)
+    elif make in (st.pills, st.segmented_control):
+        options["default"] = value
+    else:
+        options.setdefault("value", value)
     make(param.label, key=widget_key, help=param.help, on_change=remember, args=(param, widget_key), **options)
     text.problem(state.problem(param))
     return state.get(param)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A value that we put into a widget, as long as the browser may not have heard of it."""
+
+    before: Any  # what the browser may still report
+    until: float  # on the clock; unending while no run has come to its end since
 
 
 def show(widget_key: str, value: Any, *, same: bool | None = None) -> None:
     """Make a widget show `value` where it shows another one. same: whether it does, where equality does not tell.
 
     Streamlit tells the browser so in one run only, and what a run had to say is lost where the next one begins before
-    it was sent. Therefore the value is written again until a run has come to its end, and a moment longer; unless the
-    learner moves the widget meanwhile.
+    it was sent; and until the browser has heard of it, what it sends on other occasions still carries the old value,
+    as if the learner had set that. So the value is written again until a run has come to its end, and for a moment
+    after; and for as long `remember` does not take the old one for the learner's.
     """
-    held = st.session_state
+    held, written = st.session_state, _written()
     if widget_key not in held or not (held[widget_key] == value if same is None else same):
-        _write(widget_key, value)
-    elif time.monotonic() < _written().get(widget_key, 0.0):
+        written[widget_key] = _Written(held.get(widget_key), math.inf)
         held[widget_key] = value
+    elif widget_key in written and time.monotonic() < written[widget_key].until:
+        held[widget_key] = value
+
+
+def remember(param: state.Param, widget_key: str) -> None:
+    """A widget's on_change: the learner's value holds from now on."""
+    value, ours = st.session_state[widget_key], _written().get(widget_key)
+    if ours and value == ours.before and time.monotonic() < ours.until:
+        return
+    _written().pop(widget_key, None)
+    state.set_value(param, param.ordered(value) if isinstance(param, state.Several) else value)
 
 
 def end_of_run(params: Iterable[state.Param]) -> None:
     """What is done at the end of every run, which an interrupted one does not reach: the link says what is on screen,
     and what was written into widgets counts as shown a moment later."""
     state.publish(params)
-    until = time.monotonic() + SAID_AGAIN
-    _written().update({key: min(until, end) for key, end in _written().items()})
+    until = time.monotonic() + MOMENT
+    for widget_key, written in _written().items():
+        if written.until == math.inf:
+            _written()[widget_key] = replace(written, until=until)
 
 
-def _write(widget_key: str, value: Any) -> None:
-    st.session_state[widget_key] = value
-    _written()[widget_key] = math.inf
-
-
-def _written() -> dict[str, float]:
-    """For each widget whose value we wrote: until when it is written again."""
+def _written() -> dict[str, _Written]:
     return st.session_state.setdefault("controls.written", {})
 
 
@@ -179,11 +204,5 @@ def _write_again_when_it_changes(param: state.Param, high: float, shown: float) 
     # A slider with another end is another widget to Streamlit, and would start at its low end.
     drawn = st.session_state.setdefault("controls.highs", {})
     if drawn.get(state.key(param), high) != high:
-        _write(state.key(param), shown)
+        st.session_state[state.key(param)] = shown
     drawn[state.key(param)] = high
-
-
-def remember(param: state.Param, widget_key: str, value: Any = None) -> None:
-    """A widget's on_change: the learner's value holds from now on. value: what the widget's own one stands for."""
-    _written().pop(widget_key, None)
-    state.set_value(param, st.session_state[widget_key] if value is None else value)

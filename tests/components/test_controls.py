@@ -110,6 +110,24 @@ def test_what_the_learner_moves_is_not_written_over(monkeypatch):
     assert not page.run().slider[0].proto.set_value
 
 
+def test_what_the_browser_says_before_it_has_heard_of_a_new_value_is_not_taken_for_the_learners(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("components.controls.time.monotonic", lambda: now)
+    page = AppTest.from_function(every_control, default_timeout=30).run()
+    page.slider[0].set_value(2).run()
+    page.session_state["link.values"]["page.number"] = 6  # as a button's callback does
+    page.run()
+    page.slider[0].set_value(2).run()  # another request of the browser, made before it heard of the 6
+    assert (values_of(page)[0], page.slider[0].value) == (6, 6)
+    page.slider[0].set_value(3).run()
+    assert values_of(page)[0] == 3, "the learner can move it at once"
+    page.session_state["link.values"]["page.number"] = 6
+    page.run()
+    now += 2.0
+    page.slider[0].set_value(3).run()
+    assert values_of(page)[0] == 3, "and back to the old value once the browser knows the new one"
+
+
 def slider_as_long_as_the_text():
     from components import controls, state
 

@@ -69,6 +69,7 @@ def floats(panel: dict) -> np.ndarray:
 def open_lab(tmp_path, monkeypatch):
     """Opens a section of a lab as a link would: open_lab("lab1", "masks", window="3")."""
     monkeypatch.setenv("LABS_HOME", str(tmp_path))
+    monkeypatch.setattr("components.controls.MOMENT", 0.0)  # no browser is behind, and tests are quicker than people
 
     def open_section(lab: str, section: str, **link: str) -> OpenPage:
         script, title = LABS[lab]
