@@ -96,7 +96,8 @@ def test_after_a_stop_whole_files_are_kept_and_the_other_starts_anew(gpt2_hub, n
     thread = threading.Thread(target=lambda: ended.append(download(run)))
     thread.start()
     give_up = time.monotonic() + PATIENCE
-    while "GET model.safetensors" not in gpt2_hub.asked and time.monotonic() < give_up:
+    told = run.folder / "events.jsonl"
+    while not ("GET model.safetensors" in gpt2_hub.asked and told.exists()) and time.monotonic() < give_up:
         time.sleep(0.01)
     write_json(run.folder / "control.json", {"pause": False, "steps": 0, "stop": time.time()})
     thread.join(PATIENCE)
