@@ -105,11 +105,11 @@ def has_draft(config: DecodingSpeedConfig) -> bool:
 
 
 def seconds(config: DecodingSpeedConfig) -> float:
-    """How long it may take on one core: a start, and 6 ms a token for a model of the size of story-lm."""
+    """How long it may take on one core: a start, and 1.1 ms a token for a model of the size of story-lm."""
     texts = sum(0.5 + 0.1 * n for n in config.batches) + sum(0.8 + 0.3 * n for n in config.beams) + 5.0
     drafted = (len(config.drafts) + 1) * (config.texts + len(config.temperatures) - 1)
     peers = 3 * 5.0
-    written = config.repeats * config.new_tokens * (texts + 1.25 * drafted + peers) * 0.006
+    written = config.repeats * config.new_tokens * (texts + 1.25 * drafted + peers) * 0.0011
     written *= models.model_info(config.model).size / models.model_info("story-lm").size
     return 6.0 + written + 0.15 * len(config.lengths) * len(READINGS) + 0.002 * config.draws
 

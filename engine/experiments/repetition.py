@@ -173,4 +173,4 @@ def summary(texts: _Texts, new_tokens: int) -> dict:
 
 def seconds(config: RepetitionConfig) -> float:
     """How long the job takes on one core, measured."""
-    return 2 + config.texts * config.new_tokens * (0.018 + 0.005 * config.num_beams)
+    return 2 + config.texts * config.new_tokens * (0.0075 + 0.0022 * config.num_beams)

@@ -131,4 +131,4 @@ def as_ids(loaded: models.LoadedModel, stories: list[str]) -> list[list[int]]:
 
 def seconds(config: TemperatureConfig) -> float:
     """How long the job takes on one core, measured."""
-    return 8 + 0.003 * config.prompts * config.texts * config.new_tokens * len(config.temperatures)
+    return 5 + 0.00035 * config.prompts * config.texts * config.new_tokens * len(config.temperatures)

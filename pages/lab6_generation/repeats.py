@@ -36,7 +36,7 @@ def draw() -> None:
 
 
 def _controls(study: Study | None, problem: str | None) -> None:
-    controls.choice(chosen.VIEW)
+    controls.choice(chosen.VIEW, wrap=True)
     prompt.control(height=80)
     text.problem(problem)
     prompt.notes(study and study.found)
