@@ -5,6 +5,7 @@ record. What is here is the bookkeeping that lets somebody look at all of them a
 texts part.
 """
 
+import bisect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,13 +55,13 @@ class Text:
     entropies: tuple[float, ...] = ()  # of the model's distribution at each token, in nats; of a beam only at its end
     draws: tuple[float, ...] = ()  # the random numbers of a sample
     steps: int = 0
-    seconds: float = 0.0  # of this lane alone
+    step_seconds: float = 0.0  # of one step of this lane alone, the median
     ended: str | None = None  # "end token", "stop string", "length", or "problem"; None while it goes on
     problem: str = ""
 
     @property
     def tokens_per_second(self) -> float:
-        return self.steps / self.seconds if self.seconds else 0.0
+        return 1 / self.step_seconds if self.step_seconds else 0.0
 
 
 class Race:
@@ -72,6 +73,7 @@ class Race:
             raise ValueError("lanes must hold at least one strategy, got none")
         self.model, self.config, self.decode = model, config, decode
         self.texts: list[Text] = [Text() for _ in config.lanes]
+        self._took: list[list[float]] = [[] for _ in config.lanes]  # the seconds of each lane's steps, in order of size
 
     def turns(self) -> Iterator[int]:
         """One token for each lane in turn until all have ended; each time the number of the lane that has moved.
@@ -95,12 +97,14 @@ class Race:
         return self._search(lane) if lane.kind == "beam" else self._walk(lane)
 
     def _advance(self, number: int, runner: Iterator[Text]) -> None:
-        before, began = self.texts[number], time.perf_counter()
+        before, took, began = self.texts[number], self._took[number], time.perf_counter()
         try:
             after = next(runner)
         except ValueError as error:
             after = replace(before, ended="problem", problem=str(error))
-        self.texts[number] = replace(after, seconds=before.seconds + time.perf_counter() - began)
+        bisect.insort(took, time.perf_counter() - began)
+        # The median, because a server does other things too, and some steps wait for them.
+        self.texts[number] = replace(after, step_seconds=took[len(took) // 2])
 
     def _common(self) -> dict[str, object]:
         config = self.config

@@ -19,7 +19,7 @@ COLUMNS = (
     ("distinct-2", "Distinct-2: different pairs of neighbours, as a share of all pairs"),
     ("repeats", "Runs of four tokens that stood in the text before"),
     ("tokens", "How many tokens were written"),
-    ("per s", "Tokens a second of this lane alone"),
+    ("per s", "Tokens a second of this lane alone, at its median step"),
 )
 READING = (
     "One lane a strategy; all write one token in turn. Pale: what every lane wrote. Underlined: the first token where "

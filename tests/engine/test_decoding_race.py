@@ -1,6 +1,7 @@
 """A race adds nothing to its strategies: each lane writes what the strategy writes alone, token by token."""
 
 import itertools
+import time
 
 import pytest
 import torch
@@ -112,3 +113,17 @@ def test_a_race_without_lanes_and_an_unknown_kind_are_refused(model):
         Race(model, config(lanes=()))
     with pytest.raises(ValueError, match="kind must be one of"):
         Lane("x", "magic")
+
+
+def test_one_step_that_had_to_wait_does_not_make_its_lane_a_slow_one(model):
+    class Interrupted(Table):
+        calls = 0
+
+        def next_logits(self, ids):
+            self.calls += 1
+            if self.calls == 4:
+                time.sleep(0.5)
+            return super().next_logits(ids)
+
+    (text,) = Race(Interrupted(model.logits), config(eos_id=None, lanes=LANES[:1])).run().texts
+    assert text.tokens_per_second > 100  # all steps together took more than half a second: fewer than 24
