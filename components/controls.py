@@ -1,7 +1,7 @@
 """Widgets over `state.Param`: each shows the value, remembers what the learner sets, and says what was wrong.
 
-A widget's own value is written only when it differs from what it should show: writing it on every run would fight a
-learner who moves it faster than the server answers.
+A widget's own value is written when it differs from what it should show, and for a moment after (see `show`): writing
+it on every run would fight a learner who moves it faster than the server answers.
 """
 
 import hashlib
@@ -28,7 +28,6 @@ def slider(param: state.Number, *, high: float | None = None, returns_with: str 
     """
     high = param.high if high is None else min(high, param.high)
     shown = fitted(param, high)
-    _write_again_when_it_changes(param, high, shown)  # also while there is no slider: it comes back with another end
     if high > param.low:
         written = (
             {} if isinstance(param.step, int) else {"format": "%g"}
@@ -198,11 +197,3 @@ def end_of_run(params: Iterable[state.Param]) -> None:
 
 def _written() -> dict[str, _Written]:
     return st.session_state.setdefault("controls.written", {})
-
-
-def _write_again_when_it_changes(param: state.Param, high: float, shown: float) -> None:
-    # A slider with another end is another widget to Streamlit, and would start at its low end.
-    drawn = st.session_state.setdefault("controls.highs", {})
-    if drawn.get(state.key(param), high) != high:
-        st.session_state[state.key(param)] = shown
-    drawn[state.key(param)] = high

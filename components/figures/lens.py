@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from components import drawing
 from components.figures.matrix import floats
 from components.figures.token_strip import Chip, columns, word
-from components.white_space import visible
 
 if TYPE_CHECKING:
     import torch
@@ -31,11 +30,6 @@ class Choice:
     place: int
     layer: int = 0
     head: int = 0
-
-
-def shown(tokenizer: "TextInterface", number: int) -> str:
-    """A token with white space as signs, as the figure writes it: for a sentence about the figure."""
-    return visible(word(tokenizer, number))
 
 
 def chips(tokenizer: "TextInterface", ids: Iterable[int]) -> list[Chip]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components import drawing
+from components.white_space import visible
 from engine.tokenizer import Token
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class Chip:
 def word(tokenizer: "TextInterface", number: int) -> str:
     """A token of a model's text with its white space, the end token by name; data, to be escaped like any text."""
     return "⟨end⟩" if number == tokenizer.eos_id else readable(tokenizer.token_bytes(number))
+
+
+def shown(tokenizer: "TextInterface", number: int) -> str:
+    """The same with signs for its white space, as figures write a token that stands alone."""
+    return visible(word(tokenizer, number))
 
 
 def readable(token: bytes) -> str:

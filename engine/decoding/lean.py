@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.causal_lm import CausalLM
+from engine.decoding.fixed import fixed_can_read
 from engine.rotary import rotary_turns
 
 ACTIVATIONS = {"relu", "gelu_tanh", "swiglu"}  # NumPy has no error function, which the exact GELU needs
@@ -25,11 +26,10 @@ GELU_SCALE = np.float32((2 / np.pi) ** 0.5)
 
 def lean_can_read(model: CausalLM) -> bool:
     """Whether the lean loop knows this shape: Pre-LN, rotary or learned positions, float32 on the processor."""
-    c, weight = model.config, model.decoder.token_embedding.weight
-    positions = c.positions == "learned" or (c.positions == "rotary" and c.rotary_scaling != "dynamic")
-    plain = c.norm_first and c.residual and c.activation in ACTIVATIONS and model.decoder.embedding_norm is None
+    weight = model.decoder.token_embedding.weight
+    shape = fixed_can_read(model) and model.config.activation in ACTIVATIONS
     counted = not weight.is_inference()  # weights made in inference mode do not count their changes; see _weights
-    return positions and plain and counted and weight.device.type == "cpu" and weight.dtype == torch.float32
+    return shape and counted and weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
 class LeanReader:
@@ -244,18 +244,14 @@ class _Linear:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """x (inputs,) or (..., inputs)."""
-        rows = x.reshape(-1, x.shape[-1])
-        if x.ndim == 1:
-            y = x @ self.weight
-        elif len(rows) <= FEW_ROWS:
-            y = np.empty((*x.shape[:-1], self.weight.shape[1]), np.float32)
-            for row, result in zip(rows, y.reshape(len(rows), -1)):
-                np.matmul(row, self.weight, out=result)
-        else:
-            y = (rows @ self.weight).reshape(*x.shape[:-1], -1)
+        y = x @ self.weight if x.ndim == 1 else self._of_rows(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
         if self.bias is not None:
             y += self.bias
         return y
+
+    def _of_rows(self, rows: np.ndarray) -> np.ndarray:
+        """(n, inputs) to (n, outputs)."""
+        return np.stack([row @ self.weight for row in rows]) if len(rows) <= FEW_ROWS else rows @ self.weight
 
 
 class _Norm:

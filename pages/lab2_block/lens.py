@@ -10,6 +10,7 @@ from torch import Tensor
 from components import controls, drawing, lens_reading, models, section, state, text
 from components.figures import lens as figure
 from components.figures import plots
+from components.figures.token_strip import shown
 from components.lens_reading import LensReading
 from engine.causal_lm import CausalLM
 from engine.decoding import greedy
@@ -121,7 +122,7 @@ def _figure(study: Study) -> None:
 
 def _curves(study: Study) -> list[plots.Plot]:
     lens, depths = study.reading.lens, list(range(study.reading.n_layers + 1))
-    comes = figure.shown(study.tokenizer, study.reading.ids[study.place + 1])
+    comes = shown(study.tokenizer, study.reading.ids[study.place + 1])
     share = lens.target_probabilities[:, study.place].tolist()
     ranks = [rank + 1 for rank in lens.target_ranks[:, study.place].tolist()]
     axis = {"x_title": "after block", "x_ticks": depths}
@@ -183,13 +184,13 @@ def _table(study: Study) -> "pd.DataFrame":
     import pandas as pd
 
     lens = study.reading.lens
-    name = [figure.shown(study.tokenizer, number) for number in study.reading.ids]
+    name = [shown(study.tokenizer, number) for number in study.reading.ids]
     rows = []
     for place in range(study.n_typed):
         for depth in range(study.reading.n_layers + 1):
             top = zip(lens.top_ids[depth, place].tolist(), lens.top_probabilities[depth, place].tolist(), strict=True)
             likeliest = {
-                f"{rank}.": f"{figure.shown(study.tokenizer, number)} {probability:.3f}"
+                f"{rank}.": f"{shown(study.tokenizer, number)} {probability:.3f}"
                 for rank, (number, probability) in enumerate(top, start=1)
             }
             rows.append(

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from components.figures import lens as figure
+from components.figures.token_strip import shown
 from components.text import escape
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ def alt(study: "Study", view: str) -> str:
     lens = study.reading.lens
     said = ", ".join(
         f"{'after block ' + str(depth) if depth else 'before block 1'} "
-        f"{figure.shown(study.tokenizer, int(lens.top_ids[depth, study.place, 0]))} "
+        f"{shown(study.tokenizer, int(lens.top_ids[depth, study.place, 0]))} "
         f"{lens.top_probabilities[depth, study.place, 0]:.2f}"
         for depth in range(study.reading.n_layers + 1)
     )
-    last, comes = (figure.shown(study.tokenizer, study.reading.ids[study.place + step]) for step in (0, 1))
+    last, comes = (shown(study.tokenizer, study.reading.ids[study.place + step]) for step in (0, 1))
     start = "The five likeliest at each depth" if view == "layers" else "The likeliest at each depth and place"
     return f"{start}. After {last} the model would say {said}; {comes} comes next"
 
@@ -104,4 +104,4 @@ def _next(study: "Study") -> str:
 
 
 def _quoted(study: "Study", number: int) -> str:
-    return f"“{escape(figure.shown(study.tokenizer, number))}”"
+    return f"“{escape(shown(study.tokenizer, number))}”"

@@ -2,7 +2,6 @@
 
 import math
 
-from components.figures import lens as figure
 from components.text import escape
 from pages.lab6_generation.inside_study import Study
 
@@ -128,4 +127,4 @@ def _quoted(study: Study, place: int) -> str:
 
 def _token(study: Study, number: int) -> str:
     """A token as the figure writes it."""
-    return figure.shown(study.found.tokenizer, number)
+    return study.found.token(number)

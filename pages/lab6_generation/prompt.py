@@ -7,7 +7,6 @@ import streamlit as st
 
 from components import controls, language_models, state, text
 from components.figures import token_strip
-from components.white_space import visible
 from engine import models
 from pages.lab6_generation.params import MODEL, PROMPT
 
@@ -50,7 +49,7 @@ class Prompt:
 
     def token(self, number: int) -> str:
         """The same alone, with signs for its spaces and line ends."""
-        return visible(self.word(number))
+        return token_strip.shown(self.tokenizer, number)
 
 
 def read(max_new_tokens: int, field: state.Text = PROMPT, *, any_model: bool = False) -> Prompt:

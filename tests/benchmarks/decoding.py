@@ -168,7 +168,8 @@ def memory(ours, prompt, large) -> None:
 def on_a_graphics_card(cases: tuple) -> None:
     """Greedy decoding step by step, as a CUDA graph (recorded anew for each text), and by transformers."""
     if not torch.cuda.is_available():
-        return print("\nNo graphics card: tokens per second with and without CUDA graphs are left out.")
+        print("\nNo graphics card: tokens per second with and without CUDA graphs are left out.")
+        return
     print(f"\n| greedy on {torch.cuda.get_device_name()}, tokens per second | without graphs | with | transformers |")
     print("|---|---|---|---|")
     for name, ours, theirs, start in cases:
@@ -181,7 +182,6 @@ def on_a_graphics_card(cases: tuple) -> None:
         ]
         runs.append(lambda theirs=theirs, start=start: generate(theirs, start, NEW_TOKENS, {"do_sample": False}))
         print(f"| {name} | " + " | ".join(f"{speed:.0f}" for speed in alternating(runs, NEW_TOKENS)) + " |", flush=True)
-    return None
 
 
 def bytes_a_token(model: CausalLM) -> int:

@@ -22,22 +22,11 @@ from engine.experiments.sequence_training import (
     train,
 )
 from engine.experiments.torch_twin import TorchTwin
-from engine.jobs.handle import DivergedError, Run
+from engine.jobs.handle import DivergedError
+from tests.engine.runs import StopsAfter
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 TINY = SequenceConfig(d_model=16, n_heads=2, n_layers=1, d_ff=16, steps=30, batch=4, warmup=5)
-
-
-class Here(Run):
-    """A run in this process; stop_at: the step before which a stop is asked for."""
-
-    def __init__(self, folder, config, stop_at: int | None = None):
-        super().__init__(folder, config)
-        self.stop_at, self.asked = stop_at, 0
-
-    def should_stop(self) -> bool:
-        self.asked += 1
-        return self.stop_at is not None and self.asked > self.stop_at
 
 
 def events(folder) -> str:
@@ -48,12 +37,12 @@ def events(folder) -> str:
 def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(tmp_path, stop_at):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir(), parts.mkdir()
-    theirs = train(Here(whole, TINY))
-    assert train(Here(parts, TINY, stop_at)) is None
-    ours = train(Here(parts, TINY))
+    theirs = train(StopsAfter(whole, TINY))
+    assert train(StopsAfter(parts, TINY, stop_at)) is None
+    ours = train(StopsAfter(parts, TINY))
     assert ours == theirs
     assert events(parts) == events(whole)
-    weights = [Here(folder, TINY).load()["weights"] for folder in (parts, whole)]
+    weights = [StopsAfter(folder, TINY).load()["weights"] for folder in (parts, whole)]
     assert all(weights[0][name].equal(weight) for name, weight in weights[1].items())
 
 
@@ -61,17 +50,17 @@ def test_a_run_that_was_killed_repeats_what_its_checkpoint_lacks_to_the_same_num
     monkeypatch.setattr(sequence_training, "SAVE_SECONDS", 0.0)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir(), parts.mkdir()
-    theirs = train(Here(whole, TINY))
+    theirs = train(StopsAfter(whole, TINY))
 
-    class Killed(Here):
+    class Killed(StopsAfter):
         def check_finite(self, step, **numbers):
             if step == 27:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(Killed(parts, TINY))
-    assert Here(parts, TINY).load()["step"] == 20
-    assert train(Here(parts, TINY)) == theirs
+    assert StopsAfter(parts, TINY).load()["step"] == 20
+    assert train(StopsAfter(parts, TINY)) == theirs
     assert events(parts) == events(whole)
 
 
@@ -82,7 +71,7 @@ def test_another_seed_gives_another_run_and_the_same_held_out_inputs():
 
 
 def test_the_events_hold_the_loss_and_regularly_what_the_model_can_do(tmp_path):
-    train(Here(tmp_path, TINY))
+    train(StopsAfter(tmp_path, TINY))
     found = [json.loads(line) for line in events(tmp_path).splitlines()]
     assert [event["step"] for event in found] == [0, 10, 20, 30]
     task = TASKS["reverse"]
@@ -99,7 +88,7 @@ def test_training_that_becomes_nan_ends_with_its_step_and_the_setting_to_change(
     with pytest.raises(
         DivergedError, match=r"loss became (nan|inf) at step \d+: try a smaller learning_rate"
     ) as caught:
-        train(Here(tmp_path, config))
+        train(StopsAfter(tmp_path, config))
     assert caught.value.step > 1
     assert events(tmp_path), "the curves until then are kept"
 

@@ -1,3 +1,5 @@
+"""torch on one thread for a moment: the others come back, and choosing a beam takes only one."""
+
 import pytest
 import torch
 

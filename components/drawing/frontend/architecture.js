@@ -1,7 +1,7 @@
 // A transformer as a row of buttons: tokens, embedding and position, N blocks, output head. Each leads to its lab.
 // data: { boxes: [{ place, lab, title, text, open }] }   event: { lab, click } (click counts, so that no two are equal)
 
-import { make } from "./elements.js"
+import { add, make } from "./elements.js"
 import { readTheme } from "./theme.js"
 
 const STYLE = `
@@ -124,11 +124,7 @@ function svg(width, height, shapes, className) {
   root.setAttribute("aria-hidden", "true")
   root.setAttribute("preserveAspectRatio", "xMinYMid meet")
   if (className) root.setAttribute("class", className)
-  for (const [name, attributes] of shapes) {
-    const shape = document.createElementNS(SVG, name)
-    for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value)
-    root.append(shape)
-  }
+  for (const [name, attributes] of shapes) add(root, name, attributes)
   return root
 }
 

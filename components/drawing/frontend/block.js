@@ -6,7 +6,7 @@
 // events: { type: "stop", name } | { type: "layer", layer } | { type: "token", token }
 
 import { placeStops, placeTower } from "./block_layout.js"
-import { make } from "./elements.js"
+import { make, shape } from "./elements.js"
 import { formatNumber, makeTip, mix, readTheme } from "./theme.js"
 
 const SVG = "http://www.w3.org/2000/svg"
@@ -242,10 +242,4 @@ function pressable(button, event, pressed) {
 
 function box(element, left, top, width, height) {
   Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` })
-}
-
-function shape(name, attributes) {
-  const made = document.createElementNS(SVG, name)
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value)
-  return made
 }

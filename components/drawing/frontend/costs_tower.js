@@ -1,6 +1,7 @@
 // The tower of a model: the area of each box is its number of parameters, in one scale for the whole picture.
 
-const SVG = "http://www.w3.org/2000/svg"
+import { shape } from "./elements.js"
+
 const MOST_DRAWN = 120 // layers that are drawn one by one; more are one box of each part
 const GAP = 2
 
@@ -18,7 +19,7 @@ export function tower(data, width, colour, theme) {
   // Pixels of height for one parameter: of a box as wide as one tower, and of one as wide as all of them.
   const highest = Math.max(...data.stacks.map(stackSum)) / each + (sum(data.ground) + sum(data.top)) / wide
   const perPixel = (tall - 70 * scale) / highest
-  const svg = element("svg", { role: "presentation" })
+  const svg = shape("svg", { role: "presentation" })
   const pen = { svg, colour, theme, size, scale }
 
   let floor = tall - 2
@@ -76,7 +77,7 @@ function place(pen, box, x, floor, wide, high) {
 }
 
 function rect(pen, box, x, y, width, height) {
-  const made = element("rect", { x, y, width, height: Math.max(height, 0.4), rx: height > 6 ? 3 : 0, "data-part": box.part, "data-tip": `${box.name}: ${box.text}` })
+  const made = shape("rect", { x, y, width, height: Math.max(height, 0.4), rx: height > 6 ? 3 : 0, "data-part": box.part, "data-tip": `${box.name}: ${box.text}` })
   if (box.value) made.setAttribute("fill", pen.colour(box.part))
   else {
     made.setAttribute("fill", pen.theme.background)
@@ -89,26 +90,20 @@ function rect(pen, box, x, y, width, height) {
 function brace(pen, x, top, bottom, text, stack) {
   const middle = (top + bottom) / 2
   const d = `M${x + 4} ${top} H${x} V${bottom} H${x + 4}`
-  pen.svg.append(element("path", { d, fill: "none", stroke: pen.theme.soft, "stroke-width": 1.2 }))
+  pen.svg.append(shape("path", { d, fill: "none", stroke: pen.theme.soft, "stroke-width": 1.2 }))
   words(pen, x - 6 * pen.scale, middle - pen.size * 0.15, text, "end", true)
   words(pen, x - 6 * pen.scale, middle + pen.size * 1.05, stack.title.toLowerCase(), "end", false)
 }
 
 function arrow(pen, x, y, gap) {
   const d = `M${x + 3} ${y} H${x + gap - 4} M${x + gap - 10} ${y - 5} L${x + gap - 4} ${y} L${x + gap - 10} ${y + 5}`
-  pen.svg.append(element("path", { d, fill: "none", stroke: pen.theme.text, "stroke-width": 1.6 }))
+  pen.svg.append(shape("path", { d, fill: "none", stroke: pen.theme.text, "stroke-width": 1.6 }))
 }
 
 function words(pen, x, y, text, anchor, bold, fill) {
-  const made = element("text", { x, y, "text-anchor": anchor, "font-size": pen.size, "font-weight": bold ? 650 : 400, fill: fill ?? pen.theme.text, "pointer-events": "none" })
+  const made = shape("text", { x, y, "text-anchor": anchor, "font-size": pen.size, "font-weight": bold ? 650 : 400, fill: fill ?? pen.theme.text, "pointer-events": "none" })
   made.textContent = text
   pen.svg.append(made)
 }
 
 const count = (n) => `${n.toLocaleString("en")} layer${n === 1 ? "" : "s"}`
-
-function element(name, attributes) {
-  const made = document.createElementNS(SVG, name)
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value)
-  return made
-}

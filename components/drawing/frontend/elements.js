@@ -9,11 +9,17 @@ export function make(tag, className, text) {
   return element
 }
 
-// The same within a drawing: an SVG element at the end of `parent`.
-export function add(parent, tag, attributes = {}, text) {
+// The same for a drawing, in SVG.
+export function shape(tag, attributes, text) {
   const element = document.createElementNS(SVG, tag)
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
   if (text != null) element.textContent = text
+  return element
+}
+
+// A shape at the end of `parent`.
+export function add(parent, tag, attributes, text) {
+  const element = shape(tag, attributes, text)
   parent.append(element)
   return element
 }
