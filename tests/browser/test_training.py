@@ -49,9 +49,9 @@ def test_a_run_survives_a_reload_and_is_seen_and_steered_from_a_second_browser(p
 
 def test_training_does_not_block_the_page_another_page_or_another_visitor(page, server, browser):
     start(page, server.url)
-    before = screen.link(page)
+    before, search = screen.link(page), page.evaluate("location.search")
     page.locator('[data-testid="stSlider"] input[type="range"]').first.press("ArrowLeft")
-    page.wait_for_function("before => location.search !== before", arg=page.evaluate("location.search"), timeout=5_000)
+    page.wait_for_function("before => location.search !== before", arg=search, timeout=5_000)
     assert screen.link(page) | {"ind_run": before["ind_run"]} == screen.link(page), "the run is still named"
     other = browser.new_context().new_page()
     screen.go(other, server.url + "/lab1", {"section": "masks"})
