@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 # While transformers builds a model it changes torch for the whole process: of two at once, one may keep weights that
-# were never read.
-_ONE_AT_A_TIME = threading.Lock()
+# were never read, or lose its tied ones. Whoever makes one of its models holds this.
+ONE_AT_A_TIME = threading.Lock()
 
 ASSETS = Path(__file__).parents[1] / "assets" / "models"
 
@@ -227,7 +227,7 @@ def load(name: str, *, device: str | None = None) -> LoadedModel:
     info = model_info(name)
     device = devices.device() if device is None else device
     folder = model_files.download(info) if info.where == "hub" else _checked_folder(info)
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         model, tokenizer = _open(info, folder, device)
     return LoadedModel(_as_found(info), model, tokenizer, str(device), time.perf_counter() - start)
 
@@ -241,7 +241,7 @@ def load_reference(name: str) -> "PreTrainedModel":
     info = model_info(name)
     folder = _checked_folder(info)
 
-    with _ONE_AT_A_TIME:  # the imports too: transformers fills its modules as they are asked for
+    with ONE_AT_A_TIME:  # the imports too: transformers fills its modules as they are asked for
         import torch
         from transformers import AutoModelForCausalLM, BertModel
         from transformers.utils import logging

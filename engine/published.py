@@ -13,6 +13,7 @@ from torch import nn
 from engine.budget import Kind
 from engine.initial import no_random_start
 from engine.model_config import ModelConfig
+from engine.models import ONE_AT_A_TIME
 from engine.transformer import CausalLM, Decoder, Encoder, EncoderDecoder
 
 MODULES: dict[Kind, type[nn.Module]] = {
@@ -131,10 +132,11 @@ def count_built(config: ModelConfig, kind: Kind) -> int:
 
 def count_in_transformers(published: Published) -> int:
     """The parameters that are learned in transformers' own model of these settings; nothing is downloaded."""
-    import transformers
+    with ONE_AT_A_TIME:
+        import transformers
 
-    made, settings = getattr(transformers, published.class_name), SETTINGS[published.class_name](published.config)
-    return _count(lambda: made(made.config_class(**settings)))
+        made, settings = getattr(transformers, published.class_name), SETTINGS[published.class_name](published.config)
+        return _count(lambda: made(made.config_class(**settings)))
 
 
 def _count(make: Callable[[], nn.Module]) -> int:

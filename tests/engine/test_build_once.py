@@ -1,6 +1,7 @@
 """The estimates of engine.budget against models that are really built, in every number type, and published counts."""
 
 import itertools
+import threading
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from engine.experiments.build_once import BuildOnceConfig, build_once, check_run
 from engine.formula import total
 from engine.jobs.configs import check_config
 from engine.model_config import ModelConfig
+from engine.models import ONE_AT_A_TIME
 from engine.published import PUBLISHED, count_built, count_in_transformers, find_published
 
 SIZES = {"vocab_size": 500, "d_model": 64, "n_heads": 4, "n_layers": 3, "d_ff": 256, "max_len": 96}
@@ -43,6 +45,18 @@ def test_published_models_have_the_parameters_that_transformers_counts(published
     assert ours == count_in_transformers(published)
     assert find_published(published.config, published.kind, pooler=published.pooler) is published
     assert count_built(published.config, published.kind) == count_parameters(published.config, published.kind)
+
+
+def test_a_model_of_transformers_is_not_built_while_another_is_being_loaded():
+    """Loading changes torch for the whole process: GPT-2 built meanwhile loses its tied weights and counts too many."""
+    counted = []
+    worker = threading.Thread(target=lambda: counted.append(count_in_transformers(PUBLISHED[0])))
+    with ONE_AT_A_TIME:
+        worker.start()
+        worker.join(0.3)
+        assert worker.is_alive()
+    worker.join(60)
+    assert counted == [count_in_transformers(PUBLISHED[0])]
 
 
 def test_the_counts_that_everybody_quotes():
